@@ -1,0 +1,93 @@
+"""Compile functions that are put together at run time, and keep the code on disk under a digest of what they compute."""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the Python function behind ``function``, which may already be compiled by Numba."""
+    return getattr(function, "py_func", function)
+
+
+def rebound(
+    function: Callable[..., Any], namespace: dict[str, Any], closure: tuple[Any, ...] | None = None
+) -> Callable[..., Any]:
+    """Return a copy of ``function`` whose global names are looked up in ``namespace``."""
+    copy = types.FunctionType(
+        function.__code__,
+        namespace,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__ if closure is None else closure,
+    )
+    copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+    return copy
+
+
+def specialised(template: Callable[[str], Callable[..., Any]], options: dict[str, Any], **names: Any) -> Any:
+    """Compile ``template(key)`` with the given global ``names`` by ``numba.njit(**options)``, cached on disk.
+
+    ``template`` returns a function that refers to its argument ``key`` and to the ``names``. Numba's file cache keys on
+    the bytecode and the closure, and cannot see what the names stand for; so the closure holds the fingerprint of the
+    finished function, everything it calls included. A process that meets the same function again finds its code.
+    """
+    from numba import njit
+
+    draft = template("")
+    namespace = {**draft.__globals__, **{name: plain(value) for name, value in names.items()}}
+    key = fingerprint(rebound(draft, namespace))
+    return njit(cache=True, **options)(rebound(draft, namespace, (types.CellType(key),)))
+
+
+def fingerprint(function: Callable[..., Any]) -> str:
+    """Return a hexadecimal digest of everything that decides what ``function`` computes.
+
+    The digest covers the bytecode, its constants, default arguments, closure cells and the module-level names the code
+    refers to, followed through other Python functions. It changes when the source changes in a way that matters, and
+    does not need a source file, so functions typed at a prompt have one too.
+    """
+    digest = hashlib.sha256()
+    _feed(digest, plain(function), set())
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, value: Any, seen: set[int]) -> None:
+    """Add ``value`` to the digest; functions are opened up, other objects are named by type and value."""
+    if isinstance(value, types.FunctionType):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        _feed_code(digest, value.__code__, value.__globals__, seen)
+        _feed(digest, value.__defaults__, seen)
+        for cell in value.__closure__ or ():
+            _feed(digest, plain(cell.cell_contents), seen)
+    elif isinstance(value, types.CodeType):
+        _feed_code(digest, value, {}, seen)
+    elif isinstance(value, types.ModuleType):
+        digest.update(value.__name__.encode())
+    elif isinstance(value, np.ndarray):
+        digest.update(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, (tuple, list)):
+        digest.update(f"{type(value).__name__}{len(value)}".encode())
+        for item in value:
+            _feed(digest, plain(item), seen)
+    elif isinstance(value, (int, float, complex, str, bytes, type(None), np.generic)):
+        digest.update(f"{type(value).__name__}:{value!r};".encode())
+    else:
+        digest.update(f"{type(value).__module__}.{getattr(value, '__qualname__', type(value).__qualname__)};".encode())
+
+
+def _feed_code(digest: Any, code: types.CodeType, namespace: dict[str, Any], seen: set[int]) -> None:
+    digest.update(code.co_code)
+    for constant in code.co_consts:
+        _feed(digest, constant, seen)
+    for name in code.co_names:
+        digest.update(name.encode())
+        if name in namespace:
+            _feed(digest, plain(namespace[name]), seen)

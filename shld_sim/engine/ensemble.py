@@ -1,0 +1,127 @@
+"""The ensemble kernel: blocks of lanes through a chunk of steps, put together from a noise, a step and a potential."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from shld_sim._compile import rebound, specialised
+from shld_sim.engine import steps, variates
+from shld_sim.engine.elementary import inline, vectorisable
+
+# Without nnan and ninf, so that divergence can be seen; without reassoc, which would undo the rounding tricks of
+# `elementary`.
+OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
+B = variates.B
+BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: it stays in the first-level cache
+
+
+def _template(key):
+    def run(x, words, amplitudes, dt, alpha, params, source, first, saved, save_every):
+        """Move every path ``x``, shape (n, d), with its generator ``words``, shape (n, 4), by len(amplitudes) steps.
+
+        ``first`` is the number of steps already made. After steps whose number is a multiple of ``save_every`` the
+        paths are written to ``saved``, shape (m, n, d). ``source`` holds given increments, shape (len, n, d).
+        """
+        key  # noqa: B018
+        n_paths, d = x.shape
+        n_steps = amplitudes.size
+        room = max(1, BUFFER // (d * B))
+        room += room % DRAWN  # noqa: F821
+        z = np.empty((room * d + 1) * B)
+        s = np.empty(4 * B, np.uint64)
+        y = np.zeros(d * B)
+        v = np.empty(6 * d)
+        skip = first % DRAWN  # noqa: F821
+        for low in range(0, n_paths, B):
+            high = min(low + B, n_paths)
+            # Lanes beyond the last path run along with the words of the first: a fixed trip count keeps the bits of a
+            # path the same wherever it sits.
+            for i in range(B):
+                path = low + i if low + i < high else low
+                for w in range(4):
+                    s[w * B + i] = words[path, w]
+                for c in range(d):
+                    y[c * B + i] = x[path, c]
+            row = 0
+            # A draw serves DRAWN steps; a chunk that begins or ends inside one repeats it from its first step.
+            begin = -skip
+            while begin < n_steps:
+                count = min(room, n_steps - begin)
+                whole = count - count % DRAWN  # noqa: F821
+                fill(z, s, whole, d, alpha, source[:, low:high], begin)  # noqa: F821
+                if whole < count or begin + count == n_steps:
+                    for i in range(high - low):
+                        for w in range(4):
+                            words[low + i, w] = s[w * B + i]
+                if whole < count:
+                    fill(z[whole * d * B :], s, DRAWN, d, alpha, source[:, low:high], begin + whole)  # noqa: F821
+                for j in range(max(0, -begin), count):
+                    advance(y, v, z, j, dt, amplitudes[begin + j], d, params)  # noqa: F821
+                    if save_every > 0 and (first + begin + j + 1) % save_every == 0:
+                        for i in range(high - low):
+                            for c in range(d):
+                                saved[row, low + i, c] = y[c * B + i]
+                        row += 1
+                begin += count
+            for i in range(high - low):
+                for c in range(d):
+                    x[low + i, c] = y[c * B + i]
+
+    return run
+
+
+def noise_fill(noise: str, dim: int) -> Callable[..., None]:
+    """Return the filler of a kind of noise: "normal", "stable", "isotropic" or "given"."""
+    if noise == "normal":
+        return variates.fill_normal_1d if dim == 1 else variates.fill_normal
+    if noise == "isotropic":
+        return variates.fill_stable if dim == 1 else variates.fill_isotropic
+    return {"stable": variates.fill_stable, "given": variates.fill_given}[noise]
+
+
+@functools.lru_cache(maxsize=256)
+def ensemble_kernel(
+    gradient: Callable[..., Any],
+    flow: Callable[..., Any] | None,
+    vector: bool,
+    dim: int,
+    noise: str,
+    scheme: str,
+) -> Callable[..., None]:
+    """Return the compiled ``run`` for a potential's functions, a kind of noise and a scheme ("euler" or "split")."""
+    fill = noise_fill(noise, dim)
+    return specialised(  # type: ignore[no-any-return]
+        _template,
+        OPTIONS,
+        fill=fill,
+        advance=step_function(gradient, flow, vector, dim, scheme),
+        DRAWN=variates.drawn_steps(fill, dim),
+    )
+
+
+def step_function(
+    gradient: Callable[..., Any], flow: Callable[..., Any] | None, vector: bool, dim: int, scheme: str
+) -> Callable[..., None]:
+    """Return the step of a block of lanes with the potential's functions built in."""
+    if scheme == "euler":
+        style = "vector" if vector else str(dim)
+        return inlined(getattr(steps, f"euler_{style}"), gradient=vectorisable(gradient, vector))
+    if flow is not None:
+        return inlined(steps.split_exact_1, flow=vectorisable(flow))
+    return inlined(steps.split_adaptive, descend=descent(gradient, vector, dim))
+
+
+def descent(gradient: Callable[..., Any], vector: bool, dim: int) -> Callable[..., None]:
+    """Return `steps.descend` with the potential's gradient built in."""
+    style = "vector" if vector else str(dim)
+    slope = inlined(getattr(steps, f"slope_{style}"), gradient=vectorisable(gradient, vector))
+    return inlined(steps.descend, slope=slope)
+
+
+def inlined(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
+    """Return a copy of ``function`` with the global ``names`` filled in, to be inlined by a kernel."""
+    return inline(rebound(function, {**function.__globals__, **names}))  # type: ignore[no-any-return]

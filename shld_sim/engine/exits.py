@@ -1,0 +1,230 @@
+"""The exit kernel: first passage out of an interval, with lanes refilled as paths leave.
+
+Between two monitored points a Gaussian path may touch a boundary b and come back. Given its ends v and w, a step of
+Brownian motion with variance 2 D dt touches b with probability exp(-(v - b)(w - b)/(D dt)). Instead of drawing for every
+step, a path draws one uniform number U at its start and leaves at the first step at which its probability of not having
+touched, given its points so far, falls below U: the same law, one number a path. The moment inside the step is then drawn
+from the first-passage law of the bridge: t/(dt - t) is inverse Gaussian with mean |v - b|/|w - b| and shape
+(v - b)^2/(2 D dt).
+
+References
+----------
+E. Gobet, Stoch. Process. Appl. 87, 167 (2000): the bridge correction.
+J. R. Michael, W. R. Schucany, R. W. Haas, Am. Stat. 30, 88 (1976): inverse Gaussian numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from shld_sim._compile import specialised
+from shld_sim.engine import variates
+from shld_sim.engine.elementary import exp_bounded, inline, vectorisable
+from shld_sim.engine.ensemble import OPTIONS, descent, inlined, noise_fill
+from shld_sim.engine.streams import next_word, start_word, unit_open
+from shld_sim.engine.variates import normal_pair
+
+B = variates.B
+STEPS = 8  # steps between two looks at which lanes have left
+NOT_BRIDGED = 1e300  # stands for 1/(D dt): a step touches a boundary only by ending on or beyond it
+RUNNING, EXITED, CENSORED = 0, 1, 2
+
+
+@inline
+def start_lane(i, path, key0, key1, s):
+    """Start the stream of ``path`` in lane i and return the path's uniform number U; four words are taken."""
+    a, b, c, d = (
+        start_word(key0, key1, path, 0),
+        start_word(key0, key1, path, 1),
+        start_word(key0, key1, path, 2),
+        start_word(key0, key1, path, 3),
+    )
+    word, a, b, c, d = next_word(a, b, c, d)
+    for _ in range(3):
+        _, a, b, c, d = next_word(a, b, c, d)
+    s[i], s[B + i], s[2 * B + i], s[3 * B + i] = a, b, c, d
+    return unit_open(word)
+
+
+@inline
+def moment_of_touch(before, after, rate, path, key0, key1):
+    """Return the fraction of a step at which a bridge first touches a boundary at distances ``before`` and ``after``.
+
+    ``rate`` is 1/(D dt). Uses the second to fourth word of the path's stream.
+    """
+    a, b, c, d = (
+        start_word(key0, key1, path, 0),
+        start_word(key0, key1, path, 1),
+        start_word(key0, key1, path, 2),
+        start_word(key0, key1, path, 3),
+    )
+    _, a, b, c, d = next_word(a, b, c, d)
+    word1, a, b, c, d = next_word(a, b, c, d)
+    word2, a, b, c, d = next_word(a, b, c, d)
+    word3, a, b, c, d = next_word(a, b, c, d)
+    normal, _ = normal_pair(word1, word2)
+    shape = 0.5 * rate * before * before
+    square = normal * normal
+    if after <= 1e-12 * before:  # infinite mean: the Levy law shape/N^2
+        y = shape / square
+        return y / (1.0 + y)
+    mean = before / after
+    # the smaller root of the quadratic, written without cancellation
+    half = mean * square / (2.0 * shape)
+    y = mean / (1.0 + half + math.sqrt(half * half + 2.0 * half))
+    if unit_open(word3) > mean / (mean + y):
+        y = mean * mean / y
+    return y / (1.0 + y)
+
+
+@inline
+def distance_product(v, w, low, high):
+    """Return the smaller of (v - low)(w - low) and (high - v)(high - w)."""
+    below = (v - low) * (w - low)
+    above = (high - v) * (high - w)
+    return below if below < above else above
+
+
+@inline
+def touch_probability(product, rate):
+    """Return exp(-rate product), and 1 once the path has ended on or beyond a boundary."""
+    exponent = -rate * product
+    return exp_bounded(exponent if exponent < 0.0 else 0.0)
+
+
+def advance_euler(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params):
+    """One Euler step of every lane from row j of ``x`` to row j + 1, with its probability of having stayed."""
+    ahead = x[j * B : (j + 2) * B]
+    row = z[j * B : (j + 1) * B]
+    for i in range(B):
+        v = ahead[i]
+        w = v - gradient(v, params) * dt + amplitude * row[i]  # noqa: F821
+        ahead[B + i] = w
+        stay[i] = stay[i] * (1.0 - touch_probability(distance_product(v, w, low, high), rate))
+        when = float(j) if stay[i] < level[i] else leave[i]
+        leave[i] = when if when < leave[i] else leave[i]
+
+
+def advance_flow(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params):
+    """One split step, noise and then the exact flow; a path leaves by its jump or by the flow after it."""
+    ahead = x[j * B : (j + 2) * B]
+    row = z[j * B : (j + 1) * B]
+    for i in range(B):
+        v = ahead[i]
+        u = v + amplitude * row[i]
+        w = flow(u, dt, params)  # noqa: F821
+        ahead[B + i] = w
+        jump, drift = distance_product(v, u, low, high), distance_product(v, w, low, high)
+        stay[i] = stay[i] * (1.0 - touch_probability(jump if jump < drift else drift, rate))
+        when = float(j) if stay[i] < level[i] else leave[i]
+        leave[i] = when if when < leave[i] else leave[i]
+
+
+def advance_adaptive(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params):
+    """One split step with the flow computed to a tolerance."""
+    ahead = x[j * B : (j + 2) * B]
+    row = z[j * B : (j + 1) * B]
+    point = np.empty(6)
+    for i in range(B):
+        v = ahead[i]
+        u = v + amplitude * row[i]
+        jump = distance_product(v, u, low, high)
+        w = u
+        if jump > 0.0:  # a path that has left needs no flow
+            point[0] = u
+            descend(point, 1, dt, params)  # noqa: F821
+            w = point[0]
+        ahead[B + i] = w
+        drift = distance_product(v, w, low, high)
+        stay[i] = stay[i] * (1.0 - touch_probability(jump if jump < drift else drift, rate))
+        when = float(j) if stay[i] < level[i] else leave[i]
+        leave[i] = when if when < leave[i] else leave[i]
+
+
+def _template(key):
+    def run(lanes, words, path, age, todo, x0, dt, alpha, amplitude, params, ends, rate, keys, limit, budget, out, status):
+        """Advance the lanes by at most ``budget`` steps each, or until every path is done.
+
+        ``lanes`` holds, one after the other, the B positions, survival probabilities and levels; ``words`` their
+        generators; ``path`` the path in each lane (-1: none); ``age`` its steps. ``todo`` = (next, end) numbers the
+        paths still to start. For a path that is done, ``out`` gets the row (time, place, side) and ``status`` its state.
+        """
+        key  # noqa: B018
+        low, high = ends
+        key0, key1 = keys
+        x = np.empty((STEPS + 1) * B)
+        z = np.empty((STEPS + 1) * B)
+        stay, level = lanes[B : 2 * B].copy(), lanes[2 * B : 3 * B].copy()
+        leave = np.empty(B)
+        source = np.empty((1, 1, 1))
+        for i in range(B):
+            x[i] = lanes[i]
+        made = 0
+        active = 0
+        for i in range(B):
+            active += path[i] >= 0
+        while made < budget and (active > 0 or todo[0] < todo[1]):
+            for i in range(B):
+                if path[i] < 0 and todo[0] < todo[1]:
+                    path[i] = todo[0]
+                    todo[0] += 1
+                    active += 1
+                    age[i] = 0
+                    x[i] = x0[path[i] % x0.size]
+                    stay[i] = 1.0
+                    level[i] = start_lane(i, path[i], key0, key1, words)
+            for i in range(B):
+                leave[i] = 1e9
+            fill(z, words, STEPS, 1, alpha, source, 0)  # noqa: F821
+            for j in range(STEPS):
+                advance(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params)  # noqa: F821
+            made += STEPS
+            for i in range(B):
+                x_end = x[STEPS * B + i]
+                if path[i] >= 0:
+                    j = int(leave[i]) if leave[i] < STEPS else STEPS
+                    gone = j < STEPS and age[i] + j + 1 <= limit
+                    if gone:
+                        v, w = x[j * B + i], x[(j + 1) * B + i]
+                        upper = (high - v) * (high - w) < (v - low) * (w - low)
+                        edge = high if upper else low
+                        time, place = (age[i] + j + 1) * dt, w
+                        if rate < NOT_BRIDGED:
+                            part = moment_of_touch(abs(v - edge), abs(w - edge), rate, path[i], key0, key1)
+                            time, place = (age[i] + j + part) * dt, edge
+                        out[path[i], 0], out[path[i], 1], out[path[i], 2] = time, place, 1.0 if upper else -1.0
+                        status[path[i]] = EXITED
+                    elif age[i] + STEPS >= limit:
+                        k = limit - age[i]
+                        out[path[i], 0], out[path[i], 1], out[path[i], 2] = limit * dt, x[k * B + i], 0.0
+                        status[path[i]] = CENSORED
+                    if gone or age[i] + STEPS >= limit:
+                        path[i] = -1
+                        active -= 1
+                        x_end = x0[0]
+                    age[i] += STEPS
+                x[i] = x_end
+        for i in range(B):
+            lanes[i], lanes[B + i], lanes[2 * B + i] = x[i], stay[i], level[i]
+        return active > 0 or todo[0] < todo[1]
+
+    return run
+
+
+@functools.lru_cache(maxsize=256)
+def exit_kernel(
+    gradient: Callable[..., Any], flow: Callable[..., Any] | None, noise: str, scheme: str
+) -> Callable[..., bool]:
+    """Return the compiled ``run`` for a one-dimensional potential, a kind of noise and a scheme ("euler" or "split")."""
+    if scheme == "euler":
+        advance = inlined(advance_euler, gradient=vectorisable(gradient))
+    elif flow is not None:
+        advance = inlined(advance_flow, flow=vectorisable(flow))
+    else:
+        advance = inlined(advance_adaptive, descend=descent(gradient, False, 1))
+    return specialised(_template, OPTIONS, fill=noise_fill(noise, 1), advance=advance)  # type: ignore[no-any-return]

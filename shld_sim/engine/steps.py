@@ -1,0 +1,125 @@
+"""One step of a block of lanes: Euler-Maruyama, and noise followed by the drift's own flow.
+
+Every template here makes ``advance(y, v, z, j, dt, amplitude, d, params)``, which moves a block of B lanes by step j of
+the noise block z. Coordinate c of lane i is ``y[c B + i]``; ``v`` is room for one point and its helpers. ``B``,
+``gradient`` and ``flow`` are global names that the kernel's maker fills in.
+"""
+
+from __future__ import annotations
+
+import math
+
+B = 128
+
+# -- Euler-Maruyama: x + dx, dx = -grad V(x) dt + amplitude z ------------------------------------------------------------
+
+
+def euler_1(y, v, z, j, dt, amplitude, d, params):
+    for i in range(B):
+        y[i] = y[i] - gradient(y[i], params) * dt + amplitude * z[j * B + i]  # noqa: F821
+
+
+def euler_2(y, v, z, j, dt, amplitude, d, params):
+    for i in range(B):
+        gx, gy = gradient(y[i], y[B + i], params)  # noqa: F821
+        y[i] = y[i] - gx * dt + amplitude * z[2 * j * B + i]
+        y[B + i] = y[B + i] - gy * dt + amplitude * z[(2 * j + 1) * B + i]
+
+
+def euler_3(y, v, z, j, dt, amplitude, d, params):
+    for i in range(B):
+        gx, gy, gz = gradient(y[i], y[B + i], y[2 * B + i], params)  # noqa: F821
+        y[i] = y[i] - gx * dt + amplitude * z[3 * j * B + i]
+        y[B + i] = y[B + i] - gy * dt + amplitude * z[(3 * j + 1) * B + i]
+        y[2 * B + i] = y[2 * B + i] - gz * dt + amplitude * z[(3 * j + 2) * B + i]
+
+
+def euler_vector(y, v, z, j, dt, amplitude, d, params):
+    point, slope = v[:d], v[d : 2 * d]
+    for i in range(B):
+        for c in range(d):
+            point[c] = y[c * B + i]
+        gradient(point, slope, params)  # noqa: F821
+        for c in range(d):
+            y[c * B + i] = point[c] - slope[c] * dt + amplitude * z[(j * d + c) * B + i]
+
+
+# -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----------------------------
+
+
+def split_exact_1(y, v, z, j, dt, amplitude, d, params):
+    for i in range(B):
+        y[i] = flow(y[i] + amplitude * z[j * B + i], dt, params)  # noqa: F821
+
+
+def split_adaptive(y, v, z, j, dt, amplitude, d, params):
+    for i in range(B):
+        for c in range(d):
+            v[c] = y[c * B + i] + amplitude * z[(j * d + c) * B + i]
+        descend(v, d, dt, params)  # noqa: F821
+        for c in range(d):
+            y[c * B + i] = v[c]
+
+
+TOLERANCE = 1e-7  # of one descent, relative to 1 + |x|
+MAX_SUBSTEPS = 20_000
+
+
+def descend(v, d, dt, params):
+    """Solve x' = -grad V(x) over dt from v[:d], in place, by the Bogacki-Shampine pair with step control.
+
+    After a long jump the gradient is huge and the first substeps tiny; they grow geometrically as the path relaxes, so a
+    superlinear well costs a number of substeps that is logarithmic in the size of the jump.
+    """
+    k1, k2, k3, k4, w = v[d : 2 * d], v[2 * d : 3 * d], v[3 * d : 4 * d], v[4 * d : 5 * d], v[5 * d : 6 * d]
+    slope(v[:d], k1, params)  # noqa: F821
+    t, h = 0.0, dt
+    for _ in range(MAX_SUBSTEPS):
+        h = min(h, dt - t)
+        for c in range(d):
+            w[c] = v[c] - 0.5 * h * k1[c]
+        slope(w, k2, params)  # noqa: F821
+        for c in range(d):
+            w[c] = v[c] - 0.75 * h * k2[c]
+        slope(w, k3, params)  # noqa: F821
+        for c in range(d):
+            w[c] = v[c] - h * (2.0 / 9.0 * k1[c] + 1.0 / 3.0 * k2[c] + 4.0 / 9.0 * k3[c])
+        slope(w, k4, params)  # noqa: F821
+        error = 0.0
+        for c in range(d):
+            e = h * (-5.0 / 72.0 * k1[c] + 1.0 / 12.0 * k2[c] + 1.0 / 9.0 * k3[c] - 0.125 * k4[c])
+            error = max(error, abs(e) / (1.0 + abs(v[c])))
+            if not e - e == 0.0:  # not finite: the trial step left the numbers
+                error = math.inf
+        if error <= TOLERANCE:
+            t += h
+            for c in range(d):
+                v[c] = w[c]
+                k1[c] = k4[c]
+            if t >= dt:
+                return
+        if error < math.inf:
+            h *= min(4.0, max(0.1, 0.8 * (TOLERANCE / (error + 1e-300)) ** (1.0 / 3.0)))
+        else:
+            h *= 0.01
+    for c in range(d):
+        v[c] = math.nan  # reported as a diverged path
+
+
+# The gradient of any potential as a function on vectors
+
+
+def slope_1(x, out, params):
+    out[0] = gradient(x[0], params)  # noqa: F821
+
+
+def slope_2(x, out, params):
+    out[0], out[1] = gradient(x[0], x[1], params)  # noqa: F821
+
+
+def slope_3(x, out, params):
+    out[0], out[1], out[2] = gradient(x[0], x[1], x[2], params)  # noqa: F821
+
+
+def slope_vector(x, out, params):
+    gradient(x, out, params)  # noqa: F821

@@ -1,0 +1,6 @@
+"""Grid solvers: the Fokker-Planck equation on cells, its spectrum, exit problems and thermodynamics."""
+
+from shld_sim.grid.fokker_planck import FokkerPlanck
+from shld_sim.grid.mesh import Grid
+
+__all__ = ["FokkerPlanck", "Grid"]

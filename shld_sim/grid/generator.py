@@ -1,0 +1,194 @@
+"""Assembly of the generator: jump rates between neighbouring cells, exponentially fitted to the Gibbs weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shld_sim import _checks
+from shld_sim.grid.mesh import Grid
+
+Array = NDArray[np.float64]
+ENDS = ("reflecting", "absorbing")
+
+
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """Jump rates of the cell chain: ``dp_i/dt = right_{i-1} p_{i-1} + left_{i+1} p_{i+1} - (all rates out of i) p_i``.
+
+    Attributes
+    ----------
+    right, left : ndarray, shape (n,)
+        Rates from a cell to its right and left neighbour (1/time). Cyclic: ``right[-1]`` and ``left[0]`` close the
+        ring, and are zero unless the box is periodic.
+    exit_left, exit_right : float
+        Rates out of the box from the first and the last cell; zero unless that end is absorbing.
+    energy : ndarray, shape (n,)
+        The potential at the cell centres.
+    D : float
+        The noise strength (units of the potential).
+    work : float
+        ``V(x + length) - V(x)`` of a periodic box, zero when the chain is reversible.
+    periodic : bool
+        Whether the last cell is the left neighbour of the first.
+    """
+
+    right: Array
+    left: Array
+    exit_left: float
+    exit_right: float
+    energy: Array
+    D: float
+    work: float
+    periodic: bool
+
+    @property
+    def outflow(self) -> Array:
+        """Total rate out of every cell, shape ``(n,)``."""
+        total: Array = self.right + self.left
+        total[0] += self.exit_left
+        total[-1] += self.exit_right
+        return total
+
+    @property
+    def conserving(self) -> bool:
+        """Whether no probability can leave the box."""
+        return self.exit_left == 0.0 == self.exit_right
+
+    @property
+    def reversible(self) -> bool:
+        """Whether the chain is in detailed balance with its Gibbs weights."""
+        return self.work == 0.0
+
+
+def bernoulli(u: Array) -> tuple[Array, Array]:
+    r"""Return ``B(u)`` and ``B(-u)`` of the Bernoulli function ``B(u) = u / (exp(u) - 1)``.
+
+    Evaluated as ``|u| / (1 - exp(-|u|))``, times ``exp(-|u|)`` on the positive side, so that it neither cancels at
+    small nor overflows at large ``|u|`` and ``B(u) = exp(-u) B(-u)`` holds to rounding.
+
+    References
+    ----------
+    Scharfetter & Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Chang & Cooper, J. Comput. Phys. 6 (1970) 1.
+    """
+    a = np.abs(u)
+    downhill = np.divide(a, -np.expm1(-a), out=np.ones_like(a), where=a > 0.0)
+    uphill = downhill * np.exp(-a)
+    return np.where(u > 0.0, uphill, downhill), np.where(u > 0.0, downhill, uphill)
+
+
+def ends(boundary: Any) -> tuple[str, str]:
+    """Return the kinds of the left and right end, or raise naming ``boundary``."""
+    if isinstance(boundary, str):
+        kind = _checks.one_of("boundary", boundary, (*ENDS, "periodic"))
+        return kind, kind
+    try:
+        left, right = boundary
+    except (TypeError, ValueError):
+        raise TypeError(f"boundary must be a name or a pair (left, right), got {boundary!r}") from None
+    return _checks.one_of("boundary[0]", left, ENDS), _checks.one_of("boundary[1]", right, ENDS)
+
+
+def energy(potential: Any, x: Array) -> Array:
+    """Return the potential at ``x`` as floats, or raise when it is not finite there."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.asarray(potential(x), dtype=np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        at = float(np.ravel(x)[np.argmax(bad)])
+        raise ValueError(f"model.potential must be finite in the box, got {values[bad][0]!r} at x = {at!r}")
+    return values
+
+
+def assemble(potential: Any, D: float, grid: Grid, boundary: tuple[str, str]) -> Rates:
+    r"""Return the Scharfetter-Gummel rates ``i -> i+1``: ``D/dx^2 B(u)``, ``i+1 -> i``: ``D/dx^2 B(-u)``.
+
+    Here ``u = (V(x_{i+1}) - V(x_i)) / D``, so that ``exp(-V(x_i)/D)`` is in detailed balance edge by edge. An
+    absorbing end is a Dirichlet point on the box edge, half a cell away: ``2 D/dx^2 B((V(edge) - V(x_i)) / D)``. A
+    periodic box may carry a tilt: the last potential difference is taken over the period.
+
+    Raises
+    ------
+    ValueError
+        If the potential is not finite in the box, or not periodic (up to a tilt) in a periodic box.
+    """
+    x, dx = grid.x, grid.dx
+    V = energy(potential, x)
+    n = x.size
+    right, left = np.zeros(n), np.zeros(n)
+    scale = D / dx**2
+    right[:-1], left[1:] = (scale * b for b in bernoulli(np.diff(V) / D))
+    work = exit_left = exit_right = 0.0
+    periodic = boundary[0] == "periodic"
+    if periodic:
+        work = _work_per_turn(potential, grid, V)
+        closing = bernoulli(np.array([(V[0] + work - V[-1]) / D]))
+        right[-1], left[0] = (scale * float(b[0]) for b in closing)
+    else:
+        rise = (energy(potential, np.array([grid.low, grid.high])) - V[[0, -1]]) / D
+        out = 2.0 * scale * bernoulli(rise)[0]
+        exit_left, exit_right = (
+            float(r) if kind == "absorbing" else 0.0 for r, kind in zip(out, boundary, strict=True)
+        )
+    return Rates(right, left, exit_left, exit_right, V, D, work, periodic)
+
+
+def matrix(rates: Rates) -> sparse.csc_array:
+    """Return the generator ``L`` of ``dp/dt = L p``, ``(n, n)`` with non-negative off-diagonals.
+
+    Column sums are zero, or minus the exit rate next to an absorbing end. Both, and the stationarity of the Gibbs
+    weights, are verified here.
+    """
+    n = rates.energy.size
+    cell = np.arange(n)
+    rows = np.concatenate([(cell + 1) % n, (cell - 1) % n, cell])
+    values = np.concatenate([rates.right, rates.left, -rates.outflow])
+    L = sparse.csc_array(sparse.coo_array((values, (rows, np.tile(cell, 3))), shape=(n, n)))
+    L.eliminate_zeros()
+    _verify(L, rates)
+    return L
+
+
+def gibbs_weights(V: Array, D: float) -> Array:
+    """Return ``exp(-(V - min V) / D)``."""
+    return np.asarray(np.exp(-(V - V.min()) / D))
+
+
+def _work_per_turn(potential: Any, grid: Grid, V: Array) -> float:
+    """Return ``V(x + length) - V(x)``, zero when below rounding; raise unless it is the same for all ``x``."""
+    turn = energy(potential, grid.x + (grid.high - grid.low)) - V
+    scale = float(np.ptp(V) + np.abs(turn).max())
+    if np.ptp(turn) > 1e-8 * scale:
+        length = grid.high - grid.low
+        raise ValueError(
+            f"boundary 'periodic' needs a potential of period {length!r} (up to a tilt), "
+            f"got V(x + period) - V(x) between {turn.min()!r} and {turn.max()!r}"
+        )
+    work = float(np.median(turn))
+    return work if abs(work) > 1e-11 * scale + 1e-14 * float(np.abs(V).max()) else 0.0
+
+
+def _verify(L: sparse.csc_array, rates: Rates) -> None:
+    """Raise when the generator is not one: a guard against changes of the assembly, never expected to fire."""
+    coo = L.tocoo()
+    if not np.isfinite(coo.data).all():
+        raise RuntimeError("internal error in grid.generator: a jump rate is not finite")
+    if (coo.data[coo.coords[0] != coo.coords[1]] < 0.0).any():
+        raise RuntimeError("internal error in grid.generator: an off-diagonal element is negative")
+    outflow = rates.outflow
+    sums = np.asarray(L.sum(axis=0)).ravel()
+    sums[0] += rates.exit_left
+    sums[-1] += rates.exit_right
+    if (np.abs(sums) > 1e-14 * outflow).any():
+        raise RuntimeError("internal error in grid.generator: a column does not sum to minus its exit rate")
+    if rates.reversible:
+        w = gibbs_weights(rates.energy, rates.D)
+        flow, back = rates.right * w, np.roll(rates.left * w, -1)
+        deep = (w > 1e-200) & (np.roll(w, -1) > 1e-200)
+        rounding = 1e-11 + 1e-15 * float(np.abs(rates.energy[w > 1e-200]).max()) / rates.D
+        if (np.abs(flow - back) > rounding * np.maximum(flow, back))[deep].any():
+            raise RuntimeError("internal error in grid.generator: the Gibbs weights are not in detailed balance")

@@ -1,0 +1,387 @@
+"""The Potential type: an energy landscape V stated once, as scalar functions that arrays and compiled kernels share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shld_sim import _checks
+from shld_sim._compile import fingerprint, plain
+from shld_sim.potentials import critical
+from shld_sim.potentials.evaluate import compiled_rows
+
+Array = NDArray[np.float64]
+Box = Sequence[float] | Sequence[Sequence[float]]
+
+
+class ScalarFunctions(NamedTuple):
+    """The functions that define a potential, in one of two calling styles.
+
+    ``vector=False`` (one to three dimensions): ``energy(x, y, p)``, ``gradient(x, y, p) -> (gx, gy)``; in one dimension
+    ``gradient(x, p) -> g``. ``vector=True`` (any dimension): ``energy(x, p)`` and ``gradient(x, out, p)`` on vectors.
+    ``flow(x, t, p)``, where known, is the exact solution at time ``t`` of ``x' = -V'(x)`` started from ``x``.
+    ``hessian`` returns the upper triangle, row by row, in the style of the gradient.
+    """
+
+    energy: Callable[..., Any]
+    gradient: Callable[..., Any]
+    hessian: Callable[..., Any] | None = None
+    flow: Callable[..., Any] | None = None
+    vector: bool = False
+
+
+class Potential:
+    r"""An energy landscape :math:`V : R^d \to R` given by its energy and its gradient.
+
+    Parameters
+    ----------
+    energy : callable
+        Scalar function that Numba can compile: ``energy(x, p)`` in one dimension, ``energy(x, y, p)`` and
+        ``energy(x, y, z, p)`` in two and three, ``energy(x, p)`` with a vector ``x`` above.
+    gradient : callable
+        Its gradient: ``gradient(x, p) -> g``, ``gradient(x, y, p) -> (gx, gy)``, ``gradient(x, y, z, p) -> (gx, gy,
+        gz)``, and above three dimensions ``gradient(x, out, p)``, which writes into the vector ``out``.
+    params : tuple of float or array
+        Passed to both functions as ``p``.
+    dim : int
+        Number of coordinates ``d``.
+    minima, saddles : array_like, optional
+        Known minima and index-one saddles, shape ``(m,)`` for ``dim=1``, else ``(m, dim)``. Searched for when needed.
+    period : float, optional
+        Period of the force, for one-dimensional periodic landscapes.
+    check_at : array_like, optional
+        Points at which the functions are compared when the potential is made. Default: 24 points in ``[-2, 2]^d``.
+    name : str, optional
+        Shown by ``repr``.
+
+    Raises
+    ------
+    ValueError
+        If the gradient disagrees with finite differences of the energy, a function does not compile, returns NaN, or
+        takes or returns the wrong number of values for ``dim``.
+
+    Examples
+    --------
+    >>> import shld_sim as shld
+    >>> V = shld.Potential(energy=lambda x, p: p[0] * x**6, gradient=lambda x, p: 6 * p[0] * x**5, params=(2.0,))
+    >>> float(V(1.0)), float(V.gradient(1.0))
+    (2.0, 12.0)
+    """
+
+    dim: int
+    params: tuple[Any, ...]
+    functions: ScalarFunctions
+    period: float | None
+    plot_box: tuple[tuple[float, float], ...]
+
+    def __init__(
+        self,
+        energy: Callable[..., Any],
+        gradient: Callable[..., Any],
+        params: Sequence[Any] = (),
+        dim: int = 1,
+        *,
+        minima: ArrayLike | None = None,
+        saddles: ArrayLike | None = None,
+        period: float | None = None,
+        check_at: ArrayLike | None = None,
+        name: str | None = None,
+    ) -> None:
+        dim = _checks.integer("dim", dim)
+        functions = ScalarFunctions(plain(energy), plain(gradient), vector=dim > 3)
+        self._state(
+            functions,
+            _parameters(params),
+            dim,
+            period=None if period is None else _checks.positive("period", period),
+            arguments={"energy": energy, "gradient": gradient, "params": tuple(params), "dim": dim},
+            name=name,
+        )
+        known = {"minima": minima, "saddles": saddles}
+        object.__setattr__(
+            self, "_known", {key: _checks.points(key, v, dim) for key, v in known.items() if v is not None}
+        )
+        _check_arguments(self)
+        _check_gradient(self, check_at)
+
+    def _state(
+        self,
+        functions: ScalarFunctions,
+        params: tuple[Any, ...],
+        dim: int,
+        *,
+        arguments: dict[str, Any],
+        period: float | None = None,
+        plot_box: tuple[tuple[float, float], ...] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Set the attributes; potentials do not change afterwards."""
+        values = {
+            "functions": functions,
+            "params": params,
+            "dim": dim,
+            "period": period,
+            "plot_box": plot_box or ((-2.0, 2.0),) * dim,
+            "_arguments": arguments,
+            "_name": name,
+            "_known": {},
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    # -- values on arrays -------------------------------------------------------------------------------------------
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """Return the energy ``V(x)``.
+
+        Parameters
+        ----------
+        x : array_like
+            Points, shape ``(...)`` for ``dim == 1``, else ``(..., dim)``.
+
+        Returns
+        -------
+        ndarray
+            Shape ``(...)``.
+        """
+        return self._evaluate("energy", x)
+
+    def gradient(self, x: ArrayLike) -> Array:
+        """Return ``grad V(x)``, with the shape of ``x``."""
+        return self._evaluate("gradient", x)
+
+    def hessian(self, x: ArrayLike) -> Array:
+        """Return the Hessian, shape ``(...)`` for ``dim == 1``, else ``(..., dim, dim)``.
+
+        Exact for the library; for a user's potential, central differences of the gradient extrapolated once in the
+        step (relative error about 1e-9).
+        """
+        x = _checks.points("x", x, self.dim)
+        if self.functions.hessian is None:
+            return self._hessian_by_differences(x)
+        if self.dim == 1:
+            return np.array(np.broadcast_to(self.functions.hessian(x, self.params), x.shape), dtype=np.float64)
+        out = np.empty((*x.shape, self.dim))
+        entries = iter(self.functions.hessian(*np.moveaxis(x, -1, 0), self.params))
+        for i in range(self.dim):
+            for j in range(i, self.dim):
+                out[..., i, j] = out[..., j, i] = next(entries)
+        return out
+
+    def laplacian(self, x: ArrayLike) -> Array:
+        """Return the Laplacian ``tr Hess V(x)``, shape ``(...)``."""
+        hessian = self.hessian(x)
+        return hessian if self.dim == 1 else np.trace(hessian, axis1=-2, axis2=-1)
+
+    def _evaluate(self, which: str, x: ArrayLike) -> Array:
+        x = _checks.points("x", x, self.dim)
+        function = getattr(self.functions, which)
+        if type(self) is Potential or self.functions.vector:
+            rows = compiled_rows(function, self.dim, which == "gradient", self.functions.vector)
+            flat = np.ascontiguousarray(x.reshape(-1, self.dim))
+            out = np.empty((len(flat), self.dim if which == "gradient" else 1))
+            rows(flat, self.params, out)
+            return out.reshape(x.shape if which == "gradient" or self.dim == 1 else x.shape[:-1])
+        # The functions of the library are written with NumPy's names and so apply to whole arrays as they stand.
+        if self.dim == 1:
+            return np.array(np.broadcast_to(function(x, self.params), x.shape), dtype=np.float64)
+        values = function(*np.moveaxis(x, -1, 0), self.params)
+        if which == "gradient":
+            return np.stack([np.broadcast_to(v, x.shape[:-1]) for v in values], axis=-1).astype(np.float64)
+        return np.array(np.broadcast_to(values, x.shape[:-1]), dtype=np.float64)
+
+    def _hessian_by_differences(self, x: Array) -> Array:
+        step = 2e-3 * np.maximum(1.0, np.abs(x))
+        if self.dim == 1:
+            return _extrapolated(lambda h: (self.gradient(x + h) - self.gradient(x - h)) / (2 * h), step)
+        out = np.empty((*x.shape, self.dim))
+        for i in range(self.dim):
+            unit = np.eye(self.dim)[i]
+
+            def slope(h: Array, unit: Array = unit, i: int = i) -> Array:
+                return (self.gradient(x + h * unit) - self.gradient(x - h * unit)) / (2 * h[..., i, None])
+
+            out[..., i, :] = _extrapolated(slope, step)
+        return 0.5 * (out + np.swapaxes(out, -1, -2))
+
+    # -- critical points --------------------------------------------------------------------------------------------
+
+    def minima(self, box: Box | None = None) -> Array:
+        """Return the minima in ascending order of their coordinates, shape ``(m,)`` or ``(m, dim)``.
+
+        Parameters
+        ----------
+        box : sequence, optional
+            Where to search when they are not known: ``(low, high)``, or one such pair per coordinate. The default is
+            ``plot_box``. Where minima form a continuum, one representative is returned (see the class).
+
+        Returns
+        -------
+        ndarray
+            The minima; empty when there is none.
+        """
+        return self._critical("minima", box)
+
+    def saddles(self, box: Box | None = None) -> Array:
+        """Return the index-one saddles (in one dimension, the maxima), ordered and shaped as `minima`.
+
+        Parameters
+        ----------
+        box : sequence, optional
+            As for `minima`.
+
+        Returns
+        -------
+        ndarray
+            The saddles; empty when there is none.
+        """
+        return self._critical("saddles", box)
+
+    def _critical(self, which: str, box: Box | None) -> Array:
+        if which in self._known:  # type: ignore[attr-defined]
+            return self._known[which].copy()  # type: ignore[attr-defined]
+        found = self._find_critical(None if box is None else critical.as_box(box, self.dim))
+        return found[0] if which == "minima" else found[1]
+
+    def _find_critical(self, box: tuple[tuple[float, float], ...] | None) -> tuple[Array, Array]:
+        """Return ``(minima, saddles)``; potentials that know theirs in closed form override this."""
+        return critical.search(self, box or self.plot_box)
+
+    # -- identity ---------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        if self._name is not None:  # type: ignore[attr-defined]
+            return str(self._name)  # type: ignore[attr-defined]
+        inside = ", ".join(f"{k}={_show(v)}" for k, v in self._arguments.items())  # type: ignore[attr-defined]
+        return f"{type(self).__name__}({inside})"
+
+    def _identity(self) -> tuple[Any, ...]:
+        params = tuple(tuple(p) if isinstance(p, np.ndarray) else p for p in self.params)
+        return (type(self), self.dim, params, fingerprint(self.functions.energy), fingerprint(self.functions.gradient))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Potential) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"potentials are immutable; make a new one instead of setting {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if type(self) is not Potential:
+            return _rebuild, (type(self), self._arguments)  # type: ignore[attr-defined]
+        extra = {"period": self.period, "name": self._name, "check_at": _checked_at(self)}  # type: ignore[attr-defined]
+        return _rebuild, (Potential, {**self._arguments, **self._known, **extra})  # type: ignore[attr-defined]
+
+
+def _rebuild(kind: type[Potential], arguments: dict[str, Any]) -> Potential:
+    return kind(**arguments)
+
+
+def _parameters(params: Any) -> tuple[Any, ...]:
+    """Return the parameters as a tuple of floats and read-only float arrays."""
+    if isinstance(params, (str, bytes)) or not isinstance(params, Sequence | np.ndarray):
+        raise TypeError(f"params must be a tuple of numbers, got {params!r}")
+    out: list[Any] = []
+    for i, value in enumerate(params):
+        array = _checks.finite_array(f"params[{i}]", value)
+        out.append(float(array) if array.ndim == 0 else np.ascontiguousarray(array))
+    return tuple(out)
+
+
+def _extrapolated(slope: Callable[[Array], Array], step: Array) -> Array:
+    """Return ``(4 slope(h/2) - slope(h))/3``: the second-order error of a central difference cancels."""
+    return (4.0 * slope(step / 2) - slope(step)) / 3.0
+
+
+def _show(value: Any) -> str:
+    if callable(value):
+        return getattr(plain(value), "__name__", repr(value))
+    return repr(value)
+
+
+def _check_arguments(potential: Potential) -> None:
+    """Raise unless the two functions take as many arguments as ``dim`` asks for."""
+    dim = potential.dim
+    names = "xyz"[:dim] if dim <= 3 else "x"
+    for which, expected in (
+        ("energy", [*names, "p"]),
+        ("gradient", [*names, "p"] if dim <= 3 else ["x", "out", "p"]),
+    ):
+        function = getattr(potential.functions, which)
+        if not callable(function):
+            raise TypeError(f"{which} must be a function, got {function!r}")
+        got = list(inspect.signature(function).parameters)
+        if len(got) != len(expected):
+            raise ValueError(
+                f"{which} must take ({', '.join(expected)}) for dim={dim}, got a function of ({', '.join(got)})"
+            )
+
+
+def _checked_at(potential: Potential) -> Array:
+    return potential._check_points  # type: ignore[attr-defined,no-any-return]
+
+
+def _check_gradient(potential: Potential, check_at: ArrayLike | None) -> None:
+    """Compare ``gradient`` with finite differences of ``energy``; raise where they disagree."""
+    dim = potential.dim
+    if check_at is None:
+        points = np.random.default_rng(20).uniform(-2.0, 2.0, (24, dim))
+    else:
+        points = _checks.points("check_at", check_at, dim).reshape(-1, dim)
+    object.__setattr__(potential, "_check_points", points if dim > 1 else points[:, 0])
+    if not potential.functions.vector:
+        _check_returns(potential, points[0])
+    x = points if dim > 1 else points[:, 0]
+    energy, gradient = potential(x), potential.gradient(x).reshape(-1, dim)
+    for which, values in (("energy", energy), ("gradient", gradient)):
+        bad = ~np.isfinite(values.reshape(len(points), -1)).all(axis=1)
+        if bad.any():
+            at = points[bad][0].tolist() if dim > 1 else float(points[bad][0, 0])
+            raise ValueError(
+                f"{which} must be finite, got {values[bad][0]} at x={at}; "
+                "pass check_at= with points where the potential is defined"
+            )
+    step = 1e-3 * np.maximum(1.0, np.abs(points))
+    coordinates = range(dim) if dim <= 16 else np.linspace(0, dim - 1, 16).astype(int)
+    for i in coordinates:
+
+        def slope(h: Array, i: int = int(i)) -> Array:
+            ahead, behind = points.copy(), points.copy()
+            ahead[:, i] += h
+            behind[:, i] -= h
+            both = [potential(z if dim > 1 else z[:, 0]) for z in (ahead, behind)]
+            return (both[0] - both[1]) / (2 * h)
+
+        expected = _extrapolated(slope, step[:, i])
+        # Differencing V loses eps |V| / h; beyond that the two must agree to 1e-5 of the size of the gradient.
+        allowed = 1e-5 * (1e-3 + np.abs(expected) + np.abs(gradient).max(axis=1)) + 1e-11 * np.abs(energy)
+        wrong = ~(np.abs(gradient[:, i] - expected) <= allowed)
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            at = points[k].tolist() if dim > 1 else float(points[k, 0])
+            which = f"gradient[{int(i)}]" if dim > 1 else "gradient"
+            raise ValueError(
+                f"{which} disagrees with finite differences of energy at x={at}: "
+                f"got {gradient[k, i]:.8g}, expected {expected[k]:.8g}"
+            )
+
+
+def _check_returns(potential: Potential, point: Array) -> None:
+    """Raise unless ``energy`` returns one number and ``gradient`` returns ``dim`` of them."""
+    arguments = (*map(float, point), potential.params)
+    for which, count in (("energy", 1), ("gradient", potential.dim)):
+        try:
+            value = getattr(potential.functions, which)(*arguments)
+        except Exception as error:  # the user's own function failed: say where, keep its message
+            raise ValueError(f"{which} failed at x={point.tolist()}: {type(error).__name__}: {error}") from error
+        got = len(value) if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) > 0 else 1
+        scalar = not isinstance(value, (tuple, list, np.ndarray))
+        if got != count or (count == 1 and not scalar):
+            expected = "a number" if count == 1 else f"a tuple of {count} numbers"
+            raise ValueError(f"{which} must return {expected} for dim={potential.dim}, got {value!r}")
