@@ -1,6 +1,94 @@
 """shld_sim: a laboratory for stochastic dynamics. State an equation once; simulate it, solve it, check it."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from shld_sim._version import __version__
 from shld_sim.models import Langevin, LevyFlight
-from shld_sim.potentials import *  # noqa: F403
+from shld_sim.potentials import (
+    DoubleWell,
+    Harmonic,
+    MexicanHat,
+    MuellerBrown,
+    Polynomial,
+    Potential,
+    Prinz,
+    QuadraticForm,
+    Quartic,
+    RescalingValley,
+    RingOfWells,
+    Rosenbrock,
+    TiltedDoubleWell,
+    Washboard,
+)
+from shld_sim.results import DivergenceError, Ensemble, Exits, Status
 from shld_sim.schedules import Cosine, Exponential, Logarithmic, Schedule, Table
+from shld_sim.simulate import first_passage, resume, simulate
+
+if TYPE_CHECKING:
+    from shld_sim import plotting, theory
+    from shld_sim.claims import Ledger, verify
+    from shld_sim.grid import FokkerPlanck, Grid
+
+# Names that are loaded on first use, and the modules they come from.
+_LAZY = {
+    "FokkerPlanck": "shld_sim.grid",
+    "Grid": "shld_sim.grid",
+    "Ledger": "shld_sim.claims",
+    "verify": "shld_sim.claims",
+    "plotting": "shld_sim.plotting",
+    "theory": "shld_sim.theory",
+}
+
+__all__ = [
+    "Cosine",
+    "DivergenceError",
+    "DoubleWell",
+    "Ensemble",
+    "Exits",
+    "Exponential",
+    "FokkerPlanck",
+    "Grid",
+    "Harmonic",
+    "Langevin",
+    "Ledger",
+    "LevyFlight",
+    "Logarithmic",
+    "MexicanHat",
+    "MuellerBrown",
+    "Polynomial",
+    "Potential",
+    "Prinz",
+    "QuadraticForm",
+    "Quartic",
+    "RescalingValley",
+    "RingOfWells",
+    "Rosenbrock",
+    "Schedule",
+    "Status",
+    "Table",
+    "TiltedDoubleWell",
+    "Washboard",
+    "__version__",
+    "first_passage",
+    "plotting",
+    "resume",
+    "simulate",
+    "theory",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'shld_sim' has no attribute {name!r}")
+    module = importlib.import_module(_LAZY[name])
+    value = module if _LAZY[name].endswith(f".{name}") else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

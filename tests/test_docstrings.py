@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import enum
 import importlib
 import inspect
 import textwrap
@@ -68,7 +69,7 @@ def faults(thing: Callable, name: str) -> list[str]:
         return [f"{name}: no docstring"]
     found, parts = [], sections(text)
     is_class = isinstance(thing, type)
-    if not (is_class and issubclass(thing, BaseException)):
+    if not (is_class and issubclass(thing, BaseException | enum.Enum)):
         expected = signature_of(thing)
         # Results are made by the library, not by the user: their fields may stand under Attributes.
         key = "Attributes" if "Parameters" not in parts and dataclasses.is_dataclass(thing) else "Parameters"

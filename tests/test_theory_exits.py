@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shld_sim import DoubleWell, Harmonic, Langevin, MuellerBrown, Polynomial, TiltedDoubleWell, theory
+from shld_sim import DoubleWell, Harmonic, Langevin, MuellerBrown, Polynomial, TiltedDoubleWell, Washboard, theory
 
 QUARTIC_WELL = Polynomial([0.0, 0.0, -0.5, 0.0, 0.25])
 
@@ -104,6 +104,26 @@ def test_far_walls_do_not_matter_and_do_not_overflow():
     open_end = theory.mean_exit_time(model, [-1.0, -0.5], (-np.inf, 0.0))
     # 1e-10: V/D = 144000 is rounded to 3e-11
     np.testing.assert_allclose(theory.mean_exit_time(model, [-1.0, -0.5], (-5.0, 0.0)), open_end, rtol=1e-10)
+
+
+def test_only_the_infinite_end_has_to_confine():
+    # tilted washboard: the mean time per period of Stratonovich, int_0^L dx int_{x-L}^x dz e^{(V(x)-V(z))/D}
+    # / (D (1 - e^{-F L/D})), by the periodic trapezoidal rule, exact to rounding
+    D, F, L = 0.5, 0.3, 2.0 * np.pi
+    model = Langevin(Washboard(tilt=-F), D)
+    times = theory.mean_exit_time(model, [0.0, L], (-np.inf, 2.0 * L))
+    n = 200
+    x = np.arange(n) * L / n
+    wave = model.potential(x) + F * x
+    z, w = np.polynomial.legendre.leggauss(60)
+    back = 0.5 * L * (1.0 + z)
+    inner = np.exp(-(model.potential(x[:, None] - back) + F * (x[:, None] - back)) / D - F * back / D) @ w * 0.5 * L
+    period = np.mean(np.exp(wave / D) * inner) * L / (D * (1.0 - np.exp(-F * L / D)))
+    assert times[0] - times[1] == pytest.approx(period, rel=1e-11)
+    # and a cubic metastable well, V = x^3/3 - x, left through its barrier at -1
+    cubic = Langevin(Polynomial([0.0, -1.0, 0.0, 1.0 / 3.0]), 0.05)
+    rate = theory.eyring_kramers_rate(cubic, 1.0, -1.0)
+    assert theory.mean_exit_time(cubic, 1.0, (-2.5, np.inf)) * rate == pytest.approx(1.0, abs=0.05)
 
 
 def test_descent_from_far_above():

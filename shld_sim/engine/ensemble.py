@@ -20,24 +20,26 @@ BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: i
 
 
 def _template(key):
-    def run(x, words, amplitudes, dt, alpha, params, source, first, saved, save_every):
-        """Move every path ``x``, shape (n, d), with its generator ``words``, shape (n, 4), by len(amplitudes) steps.
+    def run(x, words, begin_path, end_path, amplitudes, dt, alpha, params, source, first, saved, save_every):
+        """Move the paths begin_path <= i < end_path of ``x``, shape (n, d), by len(amplitudes) steps.
+
+        ``words``, shape (n, 4), holds their generators.
 
         ``first`` is the number of steps already made. After steps whose number is a multiple of ``save_every`` the
         paths are written to ``saved``, shape (m, n, d). ``source`` holds given increments, shape (len, n, d).
         """
-        key  # noqa: B018
-        n_paths, d = x.shape
+        key
+        d = x.shape[1]
         n_steps = amplitudes.size
         room = max(1, BUFFER // (d * B))
-        room += room % DRAWN  # noqa: F821
+        room += room % DRAWN
         z = np.empty((room * d + 1) * B)
         s = np.empty(4 * B, np.uint64)
         y = np.zeros(d * B)
         v = np.empty(6 * d)
-        skip = first % DRAWN  # noqa: F821
-        for low in range(0, n_paths, B):
-            high = min(low + B, n_paths)
+        skip = first % DRAWN
+        for low in range(begin_path, end_path, B):
+            high = min(low + B, end_path)
             # Lanes beyond the last path run along with the words of the first: a fixed trip count keeps the bits of a
             # path the same wherever it sits.
             for i in range(B):
@@ -51,16 +53,16 @@ def _template(key):
             begin = -skip
             while begin < n_steps:
                 count = min(room, n_steps - begin)
-                whole = count - count % DRAWN  # noqa: F821
-                fill(z, s, whole, d, alpha, source[:, low:high], begin)  # noqa: F821
+                whole = count - count % DRAWN
+                fill(z, s, whole, d, alpha, source[:, low:high], begin)
                 if whole < count or begin + count == n_steps:
                     for i in range(high - low):
                         for w in range(4):
                             words[low + i, w] = s[w * B + i]
                 if whole < count:
-                    fill(z[whole * d * B :], s, DRAWN, d, alpha, source[:, low:high], begin + whole)  # noqa: F821
+                    fill(z[whole * d * B :], s, DRAWN, d, alpha, source[:, low:high], begin + whole)
                 for j in range(max(0, -begin), count):
-                    advance(y, v, z, j, dt, amplitudes[begin + j], d, params)  # noqa: F821
+                    advance(y, v, z, j, dt, amplitudes[begin + j], d, params)
                     if save_every > 0 and (first + begin + j + 1) % save_every == 0:
                         for i in range(high - low):
                             for c in range(d):

@@ -103,7 +103,7 @@ def advance_euler(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, p
     row = z[j * B : (j + 1) * B]
     for i in range(B):
         v = ahead[i]
-        w = v - gradient(v, params) * dt + amplitude * row[i]  # noqa: F821
+        w = v - gradient(v, params) * dt + amplitude * row[i]
         ahead[B + i] = w
         stay[i] = stay[i] * (1.0 - touch_probability(distance_product(v, w, low, high), rate))
         when = float(j) if stay[i] < level[i] else leave[i]
@@ -117,7 +117,7 @@ def advance_flow(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, pa
     for i in range(B):
         v = ahead[i]
         u = v + amplitude * row[i]
-        w = flow(u, dt, params)  # noqa: F821
+        w = flow(u, dt, params)
         ahead[B + i] = w
         jump, drift = distance_product(v, u, low, high), distance_product(v, w, low, high)
         stay[i] = stay[i] * (1.0 - touch_probability(jump if jump < drift else drift, rate))
@@ -137,7 +137,7 @@ def advance_adaptive(x, stay, leave, level, z, j, dt, amplitude, low, high, rate
         w = u
         if jump > 0.0:  # a path that has left needs no flow
             point[0] = u
-            descend(point, 1, dt, params)  # noqa: F821
+            descend(point, 1, dt, params)
             w = point[0]
         ahead[B + i] = w
         drift = distance_product(v, w, low, high)
@@ -147,14 +147,16 @@ def advance_adaptive(x, stay, leave, level, z, j, dt, amplitude, low, high, rate
 
 
 def _template(key):
-    def run(lanes, words, path, age, todo, x0, dt, alpha, amplitude, params, ends, rate, keys, limit, budget, out, status):
+    def run(
+        lanes, words, path, age, todo, x0, dt, alpha, amplitude, params, ends, rate, keys, limit, budget, out, status
+    ):
         """Advance the lanes by at most ``budget`` steps each, or until every path is done.
 
         ``lanes`` holds, one after the other, the B positions, survival probabilities and levels; ``words`` their
         generators; ``path`` the path in each lane (-1: none); ``age`` its steps. ``todo`` = (next, end) numbers the
         paths still to start. For a path that is done, ``out`` gets the row (time, place, side) and ``status`` its state.
         """
-        key  # noqa: B018
+        key
         low, high = ends
         key0, key1 = keys
         x = np.empty((STEPS + 1) * B)
@@ -180,9 +182,9 @@ def _template(key):
                     level[i] = start_lane(i, path[i], key0, key1, words)
             for i in range(B):
                 leave[i] = 1e9
-            fill(z, words, STEPS, 1, alpha, source, 0)  # noqa: F821
+            fill(z, words, STEPS, 1, alpha, source, 0)
             for j in range(STEPS):
-                advance(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params)  # noqa: F821
+                advance(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params)
             made += STEPS
             for i in range(B):
                 x_end = x[STEPS * B + i]

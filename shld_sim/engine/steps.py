@@ -11,24 +11,24 @@ import math
 
 B = 128
 
-# -- Euler-Maruyama: x + dx, dx = -grad V(x) dt + amplitude z ------------------------------------------------------------
+# -- Euler-Maruyama: x + dx, dx = -grad V(x) dt + amplitude z ----
 
 
 def euler_1(y, v, z, j, dt, amplitude, d, params):
     for i in range(B):
-        y[i] = y[i] - gradient(y[i], params) * dt + amplitude * z[j * B + i]  # noqa: F821
+        y[i] = y[i] - gradient(y[i], params) * dt + amplitude * z[j * B + i]
 
 
 def euler_2(y, v, z, j, dt, amplitude, d, params):
     for i in range(B):
-        gx, gy = gradient(y[i], y[B + i], params)  # noqa: F821
+        gx, gy = gradient(y[i], y[B + i], params)
         y[i] = y[i] - gx * dt + amplitude * z[2 * j * B + i]
         y[B + i] = y[B + i] - gy * dt + amplitude * z[(2 * j + 1) * B + i]
 
 
 def euler_3(y, v, z, j, dt, amplitude, d, params):
     for i in range(B):
-        gx, gy, gz = gradient(y[i], y[B + i], y[2 * B + i], params)  # noqa: F821
+        gx, gy, gz = gradient(y[i], y[B + i], y[2 * B + i], params)
         y[i] = y[i] - gx * dt + amplitude * z[3 * j * B + i]
         y[B + i] = y[B + i] - gy * dt + amplitude * z[(3 * j + 1) * B + i]
         y[2 * B + i] = y[2 * B + i] - gz * dt + amplitude * z[(3 * j + 2) * B + i]
@@ -39,24 +39,24 @@ def euler_vector(y, v, z, j, dt, amplitude, d, params):
     for i in range(B):
         for c in range(d):
             point[c] = y[c * B + i]
-        gradient(point, slope, params)  # noqa: F821
+        gradient(point, slope, params)
         for c in range(d):
             y[c * B + i] = point[c] - slope[c] * dt + amplitude * z[(j * d + c) * B + i]
 
 
-# -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----------------------------
+# -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----
 
 
 def split_exact_1(y, v, z, j, dt, amplitude, d, params):
     for i in range(B):
-        y[i] = flow(y[i] + amplitude * z[j * B + i], dt, params)  # noqa: F821
+        y[i] = flow(y[i] + amplitude * z[j * B + i], dt, params)
 
 
 def split_adaptive(y, v, z, j, dt, amplitude, d, params):
     for i in range(B):
         for c in range(d):
             v[c] = y[c * B + i] + amplitude * z[(j * d + c) * B + i]
-        descend(v, d, dt, params)  # noqa: F821
+        descend(v, d, dt, params)
         for c in range(d):
             y[c * B + i] = v[c]
 
@@ -72,24 +72,24 @@ def descend(v, d, dt, params):
     superlinear well costs a number of substeps that is logarithmic in the size of the jump.
     """
     k1, k2, k3, k4, w = v[d : 2 * d], v[2 * d : 3 * d], v[3 * d : 4 * d], v[4 * d : 5 * d], v[5 * d : 6 * d]
-    slope(v[:d], k1, params)  # noqa: F821
+    slope(v[:d], k1, params)
     t, h = 0.0, dt
     for _ in range(MAX_SUBSTEPS):
         h = min(h, dt - t)
         for c in range(d):
             w[c] = v[c] - 0.5 * h * k1[c]
-        slope(w, k2, params)  # noqa: F821
+        slope(w, k2, params)
         for c in range(d):
             w[c] = v[c] - 0.75 * h * k2[c]
-        slope(w, k3, params)  # noqa: F821
+        slope(w, k3, params)
         for c in range(d):
             w[c] = v[c] - h * (2.0 / 9.0 * k1[c] + 1.0 / 3.0 * k2[c] + 4.0 / 9.0 * k3[c])
-        slope(w, k4, params)  # noqa: F821
+        slope(w, k4, params)
         error = 0.0
         for c in range(d):
             e = h * (-5.0 / 72.0 * k1[c] + 1.0 / 12.0 * k2[c] + 1.0 / 9.0 * k3[c] - 0.125 * k4[c])
             error = max(error, abs(e) / (1.0 + abs(v[c])))
-            if not e - e == 0.0:  # not finite: the trial step left the numbers
+            if e - e != 0.0:  # not finite: the trial step left the numbers
                 error = math.inf
         if error <= TOLERANCE:
             t += h
@@ -110,16 +110,16 @@ def descend(v, d, dt, params):
 
 
 def slope_1(x, out, params):
-    out[0] = gradient(x[0], params)  # noqa: F821
+    out[0] = gradient(x[0], params)
 
 
 def slope_2(x, out, params):
-    out[0], out[1] = gradient(x[0], x[1], params)  # noqa: F821
+    out[0], out[1] = gradient(x[0], x[1], params)
 
 
 def slope_3(x, out, params):
-    out[0], out[1], out[2] = gradient(x[0], x[1], x[2], params)  # noqa: F821
+    out[0], out[1], out[2] = gradient(x[0], x[1], x[2], params)
 
 
 def slope_vector(x, out, params):
-    gradient(x, out, params)  # noqa: F821
+    gradient(x, out, params)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import numbers
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -93,12 +95,13 @@ class Potential:
     ) -> None:
         dim = _checks.integer("dim", dim)
         functions = ScalarFunctions(plain(energy), plain(gradient), vector=dim > 3)
+        values = _parameters(params)
         self._state(
             functions,
-            _parameters(params),
+            values,
             dim,
             period=None if period is None else _checks.positive("period", period),
-            arguments={"energy": energy, "gradient": gradient, "params": tuple(params), "dim": dim},
+            arguments={"energy": energy, "gradient": gradient, "params": values, "dim": dim},
             name=name,
         )
         known = {"minima": minima, "saddles": saddles}
@@ -133,7 +136,7 @@ class Potential:
         for key, value in values.items():
             object.__setattr__(self, key, value)
 
-    # -- values on arrays -------------------------------------------------------------------------------------------
+    # -- values on arrays ----
 
     def __call__(self, x: ArrayLike) -> Array:
         """Return the energy ``V(x)``.
@@ -183,7 +186,7 @@ class Potential:
         if type(self) is Potential or self.functions.vector:
             rows = compiled_rows(function, self.dim, which == "gradient", self.functions.vector)
             flat = np.ascontiguousarray(x.reshape(-1, self.dim))
-            out = np.empty((len(flat), self.dim if which == "gradient" else 1))
+            out = np.full((len(flat), self.dim if which == "gradient" else 1), np.nan)
             rows(flat, self.params, out)
             return out.reshape(x.shape if which == "gradient" or self.dim == 1 else x.shape[:-1])
         # The functions of the library are written with NumPy's names and so apply to whole arrays as they stand.
@@ -208,7 +211,7 @@ class Potential:
             out[..., i, :] = _extrapolated(slope, step)
         return 0.5 * (out + np.swapaxes(out, -1, -2))
 
-    # -- critical points --------------------------------------------------------------------------------------------
+    # -- critical points ----
 
     def minima(self, box: Box | None = None) -> Array:
         """Return the minima in ascending order of their coordinates, shape ``(m,)`` or ``(m, dim)``.
@@ -251,7 +254,12 @@ class Potential:
         """Return ``(minima, saddles)``; potentials that know theirs in closed form override this."""
         return critical.search(self, box or self.plot_box)
 
-    # -- identity ---------------------------------------------------------------------------------------------------
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that make this potential."""
+        return dict(self._arguments)  # type: ignore[attr-defined]
+
+    # -- identity ----
 
     def __repr__(self) -> str:
         if self._name is not None:  # type: ignore[attr-defined]
@@ -260,7 +268,7 @@ class Potential:
         return f"{type(self).__name__}({inside})"
 
     def _identity(self) -> tuple[Any, ...]:
-        params = tuple(tuple(p) if isinstance(p, np.ndarray) else p for p in self.params)
+        params = tuple((p.shape, *p.ravel().tolist()) if isinstance(p, np.ndarray) else p for p in self.params)
         return (type(self), self.dim, params, fingerprint(self.functions.energy), fingerprint(self.functions.gradient))
 
     def __eq__(self, other: object) -> bool:
@@ -290,7 +298,10 @@ def _parameters(params: Any) -> tuple[Any, ...]:
     out: list[Any] = []
     for i, value in enumerate(params):
         array = _checks.finite_array(f"params[{i}]", value)
-        out.append(float(array) if array.ndim == 0 else np.ascontiguousarray(array))
+        if array.ndim > 0:
+            array = array.copy()
+            array.setflags(write=False)
+        out.append(float(array) if array.ndim == 0 else array)
     return tuple(out)
 
 
@@ -314,8 +325,8 @@ def _check_arguments(potential: Potential) -> None:
         ("gradient", [*names, "p"] if dim <= 3 else ["x", "out", "p"]),
     ):
         function = getattr(potential.functions, which)
-        if not callable(function):
-            raise TypeError(f"{which} must be a function, got {function!r}")
+        if not isinstance(function, types.FunctionType):
+            raise TypeError(f"{which} must be a function made by def, lambda or numba.njit, got {function!r}")
         got = list(inspect.signature(function).parameters)
         if len(got) != len(expected):
             raise ValueError(
@@ -374,14 +385,17 @@ def _check_gradient(potential: Potential, check_at: ArrayLike | None) -> None:
 
 def _check_returns(potential: Potential, point: Array) -> None:
     """Raise unless ``energy`` returns one number and ``gradient`` returns ``dim`` of them."""
-    arguments = (*map(float, point), potential.params)
+    at = float(point[0]) if potential.dim == 1 else point.tolist()
     for which, count in (("energy", 1), ("gradient", potential.dim)):
         try:
-            value = getattr(potential.functions, which)(*arguments)
+            with np.errstate(all="ignore"):  # a bad value is reported by itself
+                value = getattr(potential.functions, which)(*map(float, point), potential.params)
         except Exception as error:  # the user's own function failed: say where, keep its message
-            raise ValueError(f"{which} failed at x={point.tolist()}: {type(error).__name__}: {error}") from error
-        got = len(value) if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) > 0 else 1
-        scalar = not isinstance(value, (tuple, list, np.ndarray))
-        if got != count or (count == 1 and not scalar):
+            hint = ""
+            if isinstance(error, ArithmeticError | ValueError):
+                hint = "; pass check_at= with points where the potential is defined"
+            raise ValueError(f"{which} failed at x={at}: {type(error).__name__}: {error}{hint}") from error
+        values = value if isinstance(value, tuple) and count > 1 else (value,)
+        if len(values) != count or not all(isinstance(v, numbers.Real) for v in values):
             expected = "a number" if count == 1 else f"a tuple of {count} numbers"
             raise ValueError(f"{which} must return {expected} for dim={potential.dim}, got {value!r}")

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 def as_box(box: Any, dim: int) -> tuple[tuple[float, float], ...]:
     """Return ``box`` as one ``(low, high)`` pair per coordinate; a single pair serves all coordinates."""
+    if isinstance(box, str) or np.ndim(box) not in (1, 2):
+        raise TypeError(f"box must be a pair (low, high), or one per coordinate, got {box!r}")
     pairs = [box] if np.ndim(box) == 1 else list(box)
     out = tuple(_checks.interval("box", pair) for pair in pairs)
     if len(out) == 1:
@@ -29,13 +31,13 @@ def as_box(box: Any, dim: int) -> tuple[tuple[float, float], ...]:
 
 
 def search(potential: Potential, box: tuple[tuple[float, float], ...]) -> tuple[Array, Array]:
-    """Return ``(minima, saddles)`` inside ``box``: sign changes of V' in one dimension, Newton from a lattice in two."""
+    """Return ``(minima, saddles)`` in ``box``: sign changes of V' in one dimension, Newton from a lattice in two."""
     if potential.dim == 1:
         return _search_line(potential, *box[0])
     if potential.dim == 2:
         starts = np.stack(np.meshgrid(*(np.linspace(low, high, 25) for low, high in box)), axis=-1).reshape(-1, 2)
         return classify(potential, polish(potential, starts, box))
-    raise ValueError(f"critical points are searched for up to dim=2, got dim={potential.dim}: pass minima= and saddles=")
+    raise ValueError(f"minima and saddles are searched for up to dim=2, got dim={potential.dim}: give them")
 
 
 def _search_line(potential: Potential, low: float, high: float) -> tuple[Array, Array]:
@@ -58,7 +60,7 @@ def _search_line(potential: Potential, low: float, high: float) -> tuple[Array, 
 
 
 def polish(potential: Potential, starts: Array, box: tuple[tuple[float, float], ...]) -> Array:
-    """Return the distinct zeros of the gradient that Newton's method reaches from ``starts`` and that lie in ``box``."""
+    """Return the distinct zeros of the gradient in ``box`` that Newton's method reaches from ``starts``."""
     x = np.array(starts, dtype=np.float64)
     low, high = np.array(box).T
     reach = 0.1 * (high - low)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
-from shld_sim._compile import specialised
+from shld_sim._compile import plain, rebound, specialised
 
 
 @functools.lru_cache(maxsize=256)
@@ -16,29 +17,49 @@ def compiled_rows(function: Callable[..., Any], dim: int, gradient: bool, vector
     Raises
     ------
     ValueError
-        When Numba cannot compile ``function``; the message keeps the line of its report that names the cause.
+        When Numba cannot compile ``function``, or the compiled function raises; the message keeps the line of the
+        report that names the cause.
     """
+    which = "gradient" if gradient else "energy"
     rows = _make_rows(function, dim, gradient, vector)
 
     @functools.wraps(rows)
     def explained(x: Any, params: Any, out: Any) -> None:
-        from numba.core.errors import NumbaError
-
+        # Numba lets errors of many types through, its own and Python's
+        before = len(rows.signatures)
         try:
             rows(x, params, out)
-        except NumbaError as error:
-            which = "gradient" if gradient else "energy"
-            raise ValueError(f"{which} does not compile: {_cause(error)}") from error
+        except Exception as error:
+            problem = "failed" if 0 < before == len(rows.signatures) else "does not compile"
+            raise ValueError(f"{which} {problem}: {cause(error)}") from error
 
     return explained
 
 
-def _make_rows(function: Callable[..., Any], dim: int, gradient: bool, vector: bool) -> Callable[..., None]:
-    from numba.extending import register_jitable
-
+def _make_rows(function: Callable[..., Any], dim: int, gradient: bool, vector: bool) -> Any:
     style = "vector" if vector else dim
     template = (GRADIENT_ROWS if gradient else ENERGY_ROWS)[style]
-    return specialised(template, {"error_model": "numpy", "nogil": True}, function=register_jitable(function))  # type: ignore[no-any-return]
+    return specialised(template, {"error_model": "numpy", "nogil": True}, function=_callable_when_compiled(function))
+
+
+def _callable_when_compiled(function: Callable[..., Any]) -> Any:
+    """Return a copy of ``function`` that compiled code can call; so are the plain Python functions that it calls."""
+    from numba.extending import register_jitable
+
+    def followed(value: Any) -> Any:
+        inner = plain(value)
+        ours = isinstance(inner, types.FunctionType) and inner is not function
+        return _callable_when_compiled(inner) if ours else value
+
+    namespace = dict(function.__globals__)
+    for name in _names_used(function.__code__) & namespace.keys():
+        namespace[name] = followed(namespace[name])
+    cells = function.__closure__ and tuple(types.CellType(followed(c.cell_contents)) for c in function.__closure__)
+    return register_jitable(rebound(function, namespace, cells))
+
+
+def _names_used(code: types.CodeType) -> set[str]:
+    return set(code.co_names).union(*(_names_used(c) for c in code.co_consts if isinstance(c, types.CodeType)))
 
 
 # In the templates, ``function`` is a global name that `specialised` fills in.
@@ -46,63 +67,63 @@ def _make_rows(function: Callable[..., Any], dim: int, gradient: bool, vector: b
 
 def _energy_1(key):
     def rows(x, params, out):
-        key  # noqa: B018
+        key
         for n in range(x.shape[0]):
-            out[n, 0] = function(x[n, 0], params)  # noqa: F821
+            out[n, 0] = function(x[n, 0], params)
 
     return rows
 
 
 def _energy_2(key):
     def rows(x, params, out):
-        key  # noqa: B018
+        key
         for n in range(x.shape[0]):
-            out[n, 0] = function(x[n, 0], x[n, 1], params)  # noqa: F821
+            out[n, 0] = function(x[n, 0], x[n, 1], params)
 
     return rows
 
 
 def _energy_3(key):
     def rows(x, params, out):
-        key  # noqa: B018
+        key
         for n in range(x.shape[0]):
-            out[n, 0] = function(x[n, 0], x[n, 1], x[n, 2], params)  # noqa: F821
+            out[n, 0] = function(x[n, 0], x[n, 1], x[n, 2], params)
 
     return rows
 
 
 def _energy_vector(key):
     def rows(x, params, out):
-        key  # noqa: B018
+        key
         for n in range(x.shape[0]):
-            out[n, 0] = function(x[n], params)  # noqa: F821
+            out[n, 0] = function(x[n], params)
 
     return rows
 
 
 def _gradient_2(key):
     def rows(x, params, out):
-        key  # noqa: B018
+        key
         for n in range(x.shape[0]):
-            out[n, 0], out[n, 1] = function(x[n, 0], x[n, 1], params)  # noqa: F821
+            out[n, 0], out[n, 1] = function(x[n, 0], x[n, 1], params)
 
     return rows
 
 
 def _gradient_3(key):
     def rows(x, params, out):
-        key  # noqa: B018
+        key
         for n in range(x.shape[0]):
-            out[n, 0], out[n, 1], out[n, 2] = function(x[n, 0], x[n, 1], x[n, 2], params)  # noqa: F821
+            out[n, 0], out[n, 1], out[n, 2] = function(x[n, 0], x[n, 1], x[n, 2], params)
 
     return rows
 
 
 def _gradient_vector(key):
     def rows(x, params, out):
-        key  # noqa: B018
+        key
         for n in range(x.shape[0]):
-            function(x[n], out[n], params)  # noqa: F821
+            function(x[n], out[n], params)
 
     return rows
 
@@ -111,10 +132,13 @@ ENERGY_ROWS = {1: _energy_1, 2: _energy_2, 3: _energy_3, "vector": _energy_vecto
 GRADIENT_ROWS = {1: _energy_1, 2: _gradient_2, 3: _gradient_3, "vector": _gradient_vector}
 
 
-def _cause(error: Exception) -> str:
-    """Return the line of a Numba report that says what is wrong."""
+def cause(error: Exception) -> str:
+    """Return in one line what is wrong: the innermost cause of a Numba report, or type and message of another error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    for line in lines:
-        if line.startswith(("Untyped global name", "No implementation", "Unknown attribute", "Use of unsupported")):
-            return line
-    return lines[min(1, len(lines) - 1)] if lines else type(error).__name__
+    starts = [i for i, line in enumerate(lines[:-1]) if "Failed in nopython mode pipeline" in line]
+    if not starts:
+        return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    line, *rest = lines[starts[-1] + 1 :]
+    if line.startswith("No implementation of function") and rest and rest[0].startswith(">>> "):
+        return f"No implementation of {rest[0][4:]}"  # the call and the types of its arguments
+    return line

@@ -32,8 +32,8 @@ def _hat_gradient(x, out, p):
 class MexicanHat(Potential):
     r"""Mexican hat :math:`V(x) = h\,(|x|^2/R^2 - 1)^2`, invariant under rotations.
 
-    Its minima fill the sphere :math:`|x| = R`; `minima` returns the one on the first axis. The origin is a maximum: from
-    two dimensions on there is no index-one saddle.
+    Its minima fill the sphere :math:`|x| = R`; `minima` returns the one on the first axis. The origin is a maximum:
+    from two dimensions on there is no index-one saddle.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ class MexicanHat(Potential):
         height, radius = _checks.positive("height", height), _checks.positive("radius", radius)
         functions = wells.DOUBLE_WELL if dim == 1 else ScalarFunctions(_hat_energy, _hat_gradient, vector=True)
         arguments = {"dim": dim, "height": height, "radius": radius}
-        self._state(functions, (height, radius), dim, arguments=arguments, plot_box=((-2.0 * radius, 2.0 * radius),) * dim)
+        box = ((-2.0 * radius, 2.0 * radius),) * dim
+        self._state(functions, (height, radius), dim, arguments=arguments, plot_box=box)
 
     def hessian(self, x: ArrayLike) -> Array:
         """Return the Hessian ``(4h/R^2) ((r^2/R^2 - 1) I + 2 x x^T/R^2)``, shape ``(..., dim, dim)``."""
@@ -97,7 +98,7 @@ class QuadraticForm(Potential):
         values.setflags(write=False)
         dim = len(values)
         if dim == 1:
-            functions, params = wells.HARMONIC, (float(values[0]),)
+            functions, params = wells.HARMONIC, (float(values[0]),)  # type: tuple[ScalarFunctions, tuple[object, ...]]
         else:
             functions, params = ScalarFunctions(_quadratic_energy, _quadratic_gradient, vector=True), (values,)
         self._state(functions, params, dim, arguments={"eigenvalues": values.tolist()})

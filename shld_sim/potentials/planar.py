@@ -159,6 +159,21 @@ def _ring_gradient(x, y, p):
     return radial * x - around * y, radial * y + around * x
 
 
+def _ring_hessian(x, y, p):
+    n, h = p[0], p[1]
+    r2 = x * x + y * y + 1e-300
+    theta = np.arctan2(y, x)
+    s2, m = 4.0 * r2 / ((1.0 + r2) * (1.0 + r2)), (1.0 - r2) / (1.0 + r2)
+    q = p[2] * n * s2 ** (0.5 * n) / r2
+    # second derivatives along the radius, mixed and along the circle
+    rr = 4.0 * h * (3.0 * r2 - 1.0) - q * np.cos(n * theta) * (n * m * m - m - s2)
+    rt = q * np.sin(n * theta) * (n * m - 1.0)
+    tt = 4.0 * h * (r2 - 1.0) + q * np.cos(n * theta) * (n - m)
+    c, s = np.cos(theta), np.sin(theta)
+    mixed = c * s * (rr - tt) + (c * c - s * s) * rt
+    return c * c * rr - 2.0 * c * s * rt + s * s * tt, mixed, s * s * rr + 2.0 * c * s * rt + c * c * tt
+
+
 class RingOfWells(Potential):
     r"""Equal wells on the unit circle, with the symmetry of a regular polygon.
 
@@ -171,7 +186,7 @@ class RingOfWells(Potential):
     n : int
         Number of wells, at least 2.
     height : float
-        ``h``, stiffness of the ring: the curvature across it is ``8 h`` plus ``a n`` at wells, minus ``a n`` at saddles.
+        ``h``, stiffness of the ring: the curvature across it is ``8 h`` plus ``a n`` at wells, minus that at saddles.
     barrier : float
         Barrier between neighbours, ``2 a``, positive and below ``16 h/n`` so that the saddles lie on the ring.
     """
@@ -181,7 +196,7 @@ class RingOfWells(Potential):
         height, barrier = _checks.positive("height", height), _checks.positive("barrier", barrier)
         if barrier >= 16.0 * height / n:
             raise ValueError(f"barrier must be below 16 height/n = {16.0 * height / n:g}, got {barrier:g}")
-        functions = ScalarFunctions(_ring_energy, _ring_gradient)
+        functions = ScalarFunctions(_ring_energy, _ring_gradient, _ring_hessian)
         arguments = {"n": n, "height": height, "barrier": barrier}
         self._state(functions, (float(n), height, 0.5 * barrier), 2, arguments=arguments, plot_box=((-1.8, 1.8),) * 2)
 

@@ -216,7 +216,8 @@ class Polynomial(Potential):
 
     Notes
     -----
-    The sum is unrolled by Horner's rule up to degree 12, without a loop, so that kernels vectorise it.
+    The sum is unrolled by Horner's rule up to degree 12, without a loop, so that kernels vectorise it. Critical points
+    at which the second derivative vanishes too are neither minima nor saddles here.
     """
 
     def __init__(self, coefficients: ArrayLike) -> None:

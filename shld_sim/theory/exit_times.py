@@ -65,7 +65,7 @@ def mean_exit_time(model: Langevin, x0: ArrayLike, domain: tuple[float, float]) 
         if np.isinf(low) or np.isinf(high):
             sign = 1.0 if np.isinf(low) else -1.0
             level = float(np.max(potential(x.ravel()))) + _START * D
-            reach = support(potential, D, level)
+            reach = support(potential, D, level, "low" if sign > 0.0 else "high")
             start = reach[0] if sign > 0.0 else -reach[1]
             end = sign * (high if sign > 0.0 else low)
             breaks = breakpoints(potential, *sorted((sign * start, sign * end)))

@@ -23,11 +23,13 @@ _FAR = 1e8  # largest distance scanned
 _OUTWARD = np.geomspace(1e-6, _FAR, 1500)
 
 
-def support(potential: Potential, D: float, level: float | None = None) -> tuple[float, float, float]:
+def support(
+    potential: Potential, D: float, level: float | None = None, end: str = "both"
+) -> tuple[float, float, float]:
     """Return the smallest scanned interval outside which ``V > level``, and that level (100 D above the minimum).
 
-    The scan goes outwards to a distance 1e8. Raises ValueError if V does not rise so far: then ``exp(-V/D)`` is not
-    integrable (or has tails too heavy to be cut).
+    The scan goes outwards to a distance 1e8; ``end`` ("low", "high" or "both") is where V has to rise. Raises
+    ValueError if V does not rise so far: then ``exp(-V/D)`` is not integrable (or has tails too heavy to be cut).
     """
     minima = potential.minima()
     centre = float(minima[np.argmin(potential(minima))]) if minima.size else 0.0
@@ -37,9 +39,11 @@ def support(potential: Potential, D: float, level: float | None = None) -> tuple
     x, v = x[np.argsort(x)], v[np.argsort(x)]
     top = float(np.nanmin(v)) + _DROP * D if level is None else level
     inside = np.flatnonzero(~(v > top))
-    if not math.isfinite(top) or inside[0] == 0 or inside[-1] == x.size - 1:
+    first, last = max(int(inside[0]) - 1, 0), min(int(inside[-1]) + 1, x.size - 1)
+    open_low, open_high = inside[0] == 0 and end != "high", inside[-1] == x.size - 1 and end != "low"
+    if not math.isfinite(top) or open_low or open_high:
         raise ValueError(f"potential must confine: exp(-V/D) is not integrable for {potential!r} at D={D!r}")
-    return float(x[inside[0] - 1]), float(x[inside[-1] + 1]), top
+    return float(x[first]), float(x[last]), top
 
 
 def breakpoints(potential: Potential, low: float, high: float) -> Array:

@@ -1,0 +1,65 @@
+"""Share compiled work among threads in pieces of bounded length, so that progress, Ctrl-C and checks fit in between."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Any
+
+from shld_sim import _checks
+
+PIECE = 0.2  # seconds that a piece of work should take
+
+
+def thread_count(n_threads: int | None) -> int:
+    """Return ``n_threads``, or the number of processors this process may use."""
+    if n_threads is not None:
+        return _checks.integer("n_threads", n_threads)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Team:
+    """Threads that run calls side by side; a keyboard interrupt waits for the calls under way and is remembered."""
+
+    def __init__(self, n_threads: int) -> None:
+        self.pool = ThreadPoolExecutor(n_threads)
+        self.interrupted = False
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.pool.shutdown(wait=True)
+
+    def run(self, calls: Iterable[Callable[[], Any]]) -> list[Any]:
+        """Run the calls and return their results in order."""
+        futures = [self.pool.submit(call) for call in calls]
+        while True:
+            try:
+                wait(futures)
+                return [future.result() for future in futures]
+            except KeyboardInterrupt:
+                self.interrupted = True
+
+
+class Pace:
+    """Chooses how much work to do at a time, from how long the last piece took."""
+
+    def __init__(self, first: int) -> None:
+        self.amount = first
+        self.start = time.perf_counter()
+
+    def begin(self) -> int:
+        """Return the amount for the next piece and start its clock."""
+        self.start = time.perf_counter()
+        return self.amount
+
+    def end(self) -> None:
+        """Adjust the amount after a piece, by at most a factor of 4."""
+        taken = max(time.perf_counter() - self.start, 1e-6)
+        self.amount = max(2, int(self.amount * min(4.0, max(0.25, PIECE / taken))))

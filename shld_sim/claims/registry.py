@@ -1,0 +1,170 @@
+"""The list of claims: what a document states, how it is measured, and the function that measures it."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from shld_sim.claims.rules import Test
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DOCUMENTS = {
+    "shld": "Stochastic harmonic learning dynamics",
+    "sdsd": "Stochastic dynamics of symmetry and dimension",
+    "levy": "Geometric Levy dynamics",
+}
+MODULES = ("shld", "sdsd", "levy")  # one file per document
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers behind a verdict: a title, column names, and rows of numbers or strings."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check returns.
+
+    Parameters
+    ----------
+    stated : sequence of Test
+        Tests of the statement as the document makes it.
+    corrected : sequence of Test
+        Tests of the corrected form, if there is one.
+    tables : sequence of Table
+        The numbers behind them.
+    figure : callable, optional
+        ``figure(ax)`` draws the evidence.
+    """
+
+    stated: Sequence[Test]
+    corrected: Sequence[Test] = ()
+    tables: Sequence[Table] = ()
+    figure: Callable[[Axes], object] | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Settings of one check: quick or full, and its own seeds.
+
+    Parameters
+    ----------
+    claim : str
+        Id of the claim; its seeds depend on it and on ``seed`` alone.
+    quick : bool
+        Whether to use the small parameters.
+    seed : int
+        Seed of the whole ledger.
+    """
+
+    claim: str
+    quick: bool
+    seed: int
+
+    def pick(self, quick: T, full: T) -> T:
+        """Return the value for this size of run."""
+        return quick if self.quick else full
+
+    def stream(self, i: int) -> np.random.SeedSequence:
+        """Return the seed of the i-th random ingredient of the check."""
+        return np.random.SeedSequence(self.seed, spawn_key=(zlib.crc32(self.claim.encode()), i))
+
+    def generator(self, i: int) -> np.random.Generator:
+        """Return a NumPy generator for the i-th random ingredient of the check."""
+        return np.random.default_rng(self.stream(i))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a document and its check.
+
+    Parameters
+    ----------
+    id : str
+        Name, ``document.topic``.
+    title : str
+        A few words.
+    statement : str
+        What the document says.
+    corrected : str
+        The corrected form that is measured too; empty when there is none.
+    rule : str
+        What is measured and compared, and what decides.
+    check : callable
+        Measures it: ``check(run) -> Evidence``.
+    """
+
+    id: str
+    title: str
+    statement: str
+    rule: str
+    check: Callable[[Run], Evidence] = field(repr=False)
+    corrected: str = ""
+
+    @property
+    def document(self) -> str:
+        """Title of the document that makes the claim."""
+        return DOCUMENTS[self.id.split(".")[0]]
+
+
+_REGISTRY: dict[str, Claim] = {}
+
+
+def claim(
+    id: str, title: str, *, statement: str, rule: str, corrected: str = ""
+) -> Callable[[Callable[[Run], Evidence]], Callable[[Run], Evidence]]:
+    """Register the decorated function as the check of a claim."""
+
+    def register(check: Callable[[Run], Evidence]) -> Callable[[Run], Evidence]:
+        if id in _REGISTRY:
+            raise ValueError(f"id must be new, got {id!r} again")
+        if id.split(".")[0] not in DOCUMENTS:
+            raise ValueError(f"id must begin with one of {', '.join(DOCUMENTS)}, got {id!r}")
+        _REGISTRY[id] = Claim(id, title, statement, rule, check, corrected)
+        return check
+
+    return register
+
+
+def registry() -> tuple[Claim, ...]:
+    """Return all claims in the order of the documents.
+
+    Returns
+    -------
+    tuple of Claim
+        With ``id``, ``title``, ``statement``, ``corrected``, ``rule`` and ``document``.
+    """
+    for module in MODULES:
+        importlib.import_module(f"shld_sim.claims.{module}")
+    return tuple(_REGISTRY.values())
+
+
+def select(only: str | Iterable[str] | None) -> tuple[Claim, ...]:
+    """Return the claims whose id matches one of the patterns in ``only``, or all.
+
+    Raises
+    ------
+    ValueError
+        If a pattern matches none.
+    """
+    claims = registry()
+    if only is None:
+        return claims
+    patterns = [only] if isinstance(only, str) else list(only)
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(c.id, pattern) for c in claims):
+            raise ValueError(f"only must name claims or patterns such as 'levy.*', got {pattern!r}, which matches none")
+    return tuple(c for c in claims if any(fnmatch.fnmatchcase(c.id, pattern) for pattern in patterns))

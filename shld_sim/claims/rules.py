@@ -1,0 +1,130 @@
+"""The rules that turn measurements into verdicts. They are fixed here, before any measurement, and know nothing of physics.
+
+A check compares measured quantities with predictions. Each comparison is a `Test`: a value, its standard error, a bound on
+its numerical error, and the prediction. Its interval is ``value +- (5 stderr + numerical)``; a normal quantity leaves it
+with probability 6e-7. The outcome of a test is
+
+* ``equals``: *fails* if the prediction lies outside the interval; otherwise *holds* if the interval is no wider than the
+  stated resolution to each side (so that a deviation of twice the resolution would have been seen), else *undecided*;
+* ``at least``: *fails* if the whole interval lies below the bound; *holds* if it lies above the bound less the resolution;
+  else *undecided*. ``at most`` likewise.
+
+A claim brings tests of what the document states and, where there is one, of a corrected form. The verdict is
+
+* *supported* if every test of the statement holds;
+* if a test of the statement fails: *corrected* if there is a corrected form and all its tests hold, *inconclusive* if one
+  of them is undecided, else *refuted*;
+* *inconclusive* otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+Z = 5.0  # standard errors to each side of an interval
+
+
+class Outcome(StrEnum):
+    """What a test says about a prediction."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNDECIDED = "undecided"
+
+
+class Verdict(StrEnum):
+    """What the tests say about a claim; ``crashed`` when a check did not finish."""
+
+    SUPPORTED = "supported"
+    CORRECTED = "corrected"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
+    CRASHED = "crashed"
+
+
+RELATIONS = {"equals": "=", "at least": ">=", "at most": "<="}
+
+
+@dataclass(frozen=True)
+class Test:
+    """A measured quantity against a prediction.
+
+    Parameters
+    ----------
+    label : str
+        What was measured.
+    value : float
+        The measurement.
+    bound : float
+        The prediction.
+    stderr : float
+        Standard error of the value; 0 for a computed number.
+    relation : {"equals", "at least", "at most"}
+        What the prediction says of the value.
+    resolution : float
+        Deviation that matters.
+    numerical : float
+        Bound on the error of the computation: time step, grid, quadrature.
+    """
+
+    __test__ = False  # not a test of the test suite
+
+    label: str
+    value: float
+    bound: float
+    stderr: float = 0.0
+    relation: str = "equals"
+    resolution: float = 0.0
+    numerical: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.relation not in RELATIONS:
+            raise ValueError(f"relation must be one of {', '.join(map(repr, RELATIONS))}, got {self.relation!r}")
+        for name in ("value", "bound", "stderr", "resolution", "numerical"):
+            number = float(getattr(self, name))
+            object.__setattr__(self, name, number)
+            if not math.isfinite(number) or (name not in ("value", "bound") and number < 0):
+                raise ValueError(f"{name} of test {self.label!r} must be finite and not negative, got {number!r}")
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval, ``5 stderr + numerical``."""
+        return Z * self.stderr + self.numerical
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the test says, by the rule above."""
+        half, slack = self.half_width, 1e-12 * max(abs(self.value), abs(self.bound))
+        if self.relation == "equals":
+            if abs(self.value - self.bound) > half + slack:
+                return Outcome.FAILS
+            return Outcome.HOLDS if half <= self.resolution + slack else Outcome.UNDECIDED
+        above = (self.value - self.bound) * (1.0 if self.relation == "at least" else -1.0)
+        if above + half < -slack:
+            return Outcome.FAILS
+        return Outcome.HOLDS if above - half >= -self.resolution - slack else Outcome.UNDECIDED
+
+
+def decide(stated: Sequence[Test], corrected: Sequence[Test] = ()) -> Verdict:
+    """Return the verdict that the tests of a statement and of its corrected form give."""
+    if not stated:
+        raise ValueError("a claim must bring at least one test of its statement, got none")
+    said = [test.outcome for test in stated]
+    if Outcome.FAILS in said:
+        better = [test.outcome for test in corrected]
+        if Outcome.FAILS not in better and Outcome.UNDECIDED in better:
+            return Verdict.INCONCLUSIVE
+        return Verdict.CORRECTED if better and Outcome.FAILS not in better else Verdict.REFUTED
+    return Verdict.INCONCLUSIVE if Outcome.UNDECIDED in said else Verdict.SUPPORTED
+
+
+def headline(stated: Sequence[Test]) -> Test:
+    """Return the test of the statement that says most: the first that fails, else is undecided, else the first."""
+    for wanted in (Outcome.FAILS, Outcome.UNDECIDED):
+        for test in stated:
+            if test.outcome is wanted:
+                return test
+    return stated[0]

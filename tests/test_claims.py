@@ -1,0 +1,315 @@
+"""The ledger: its rules, its verdicts, and that planted errors change the verdicts they should change."""
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from shld_sim import theory
+from shld_sim.claims import Evidence, Outcome, Run, Test, Verdict, decide, registry, verify
+from shld_sim.claims.ledger import with_interval
+from shld_sim.claims.registry import Claim, claim, select
+from shld_sim.claims.rules import headline
+
+# What mathematics expects of each claim; the ledger must find it by measuring.
+EXPECTED = {
+    "shld.master-equation": "supported",
+    "shld.langevin": "supported",
+    "shld.gibbs": "supported",
+    "shld.kramers": "corrected",
+    "shld.escape-time": "corrected",
+    "shld.uncertainty": "corrected",
+    "shld.convergence": "corrected",
+    "shld.consolidation": "corrected",
+    "sdsd.generator": "corrected",
+    "sdsd.almost-sure": "corrected",
+    "levy.stationary": "supported",
+    "levy.first-passage": "supported",
+}
+SIMULATE = sys.modules["shld_sim.simulate"]  # the module: its name in the package is that of the function
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+
+
+# -- rules ----
+
+
+@pytest.mark.parametrize(
+    ("value", "stderr", "relation", "resolution", "numerical", "outcome"),
+    [
+        (1.04, 0.01, "equals", 0.06, 0.0, HOLDS),
+        (1.06, 0.01, "equals", 0.06, 0.0, FAILS),
+        (1.06, 0.01, "equals", 0.07, 0.02, HOLDS),
+        (1.04, 0.01, "equals", 0.04, 0.0, UNDECIDED),  # the interval is too long to have seen what matters
+        (0.94, 0.01, "at least", 0.0, 0.0, FAILS),
+        (0.96, 0.01, "at least", 0.0, 0.0, UNDECIDED),
+        (1.06, 0.01, "at least", 0.0, 0.0, HOLDS),
+        (1.01, 0.01, "at least", 0.05, 0.0, HOLDS),
+        (1.06, 0.01, "at most", 0.0, 0.0, FAILS),
+        (1.02, 0.01, "at most", 0.0, 0.0, UNDECIDED),
+        (0.94, 0.01, "at most", 0.0, 0.0, HOLDS),
+        (1.0, 0.0, "at least", 0.0, 0.0, HOLDS),
+    ],
+)
+def test_outcomes(value, stderr, relation, resolution, numerical, outcome):
+    test = Test("q", value, 1.0, stderr, relation, resolution, numerical)
+    assert test.outcome is outcome
+
+
+def made(outcome):
+    """A test with the wanted outcome."""
+    return {
+        HOLDS: Test("h", 1.0, 1.0, 0.01, resolution=0.1),
+        FAILS: Test("f", 2.0, 1.0, 0.01, resolution=0.1),
+        UNDECIDED: Test("u", 1.0, 1.0, 0.1, resolution=0.1),
+    }[outcome]
+
+
+@pytest.mark.parametrize(
+    ("stated", "corrected", "verdict"),
+    [
+        ([HOLDS, HOLDS], [], Verdict.SUPPORTED),
+        ([HOLDS, HOLDS], [FAILS], Verdict.SUPPORTED),
+        ([HOLDS, UNDECIDED], [], Verdict.INCONCLUSIVE),
+        ([HOLDS, FAILS], [], Verdict.REFUTED),
+        ([FAILS, UNDECIDED], [HOLDS], Verdict.CORRECTED),
+        ([FAILS], [HOLDS, FAILS], Verdict.REFUTED),
+        ([FAILS], [UNDECIDED, FAILS], Verdict.REFUTED),
+        ([FAILS], [HOLDS, UNDECIDED], Verdict.INCONCLUSIVE),
+    ],
+)
+def test_verdicts(stated, corrected, verdict):
+    assert decide([made(o) for o in stated], [made(o) for o in corrected]) is verdict
+
+
+def test_rules_refuse_nonsense():
+    with pytest.raises(ValueError, match="stderr of test 'q' must be finite and not negative, got -1.0"):
+        Test("q", 1.0, 1.0, -1.0)
+    with pytest.raises(ValueError, match="value of test 'q' must be finite and not negative, got nan"):
+        Test("q", math.nan, 1.0)
+    with pytest.raises(ValueError, match="relation must be one of"):
+        Test("q", 1.0, 1.0, relation="near")
+    with pytest.raises(ValueError, match="at least one test"):
+        decide([])
+
+
+def test_false_alarms_and_power_of_equality():
+    """10^6 normal measurements of the truth: about 0.6 leave 5 standard errors. At 2 x resolution all but as few are seen."""
+    z = np.random.default_rng(3).standard_normal(1_000_000)
+    shifted = [Test("q", float(v), 0.0, 1.0, resolution=5.0) for v in (z.min(), z.max())]
+    assert sum(t.outcome is FAILS for t in shifted) <= 1
+    moved = z + 10.0
+    assert (moved <= 5.0).sum() <= 8  # mean 0.29
+
+
+def test_headline_is_the_test_that_says_most():
+    assert headline([made(HOLDS), made(UNDECIDED), made(FAILS)]).label == "f"
+    assert headline([made(HOLDS), made(UNDECIDED)]).label == "u"
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "shown"),
+    [
+        (1.23456, 0.0, "1.2346"),
+        (1.23456, 0.012, "1.235 +- 0.012"),
+        (123.4, 25.0, "123 +- 25"),
+        (1.0, 1e-9, "1 +- 1.0e-09"),
+    ],
+)
+def test_intervals_are_rounded_to_their_size(value, half, shown):
+    assert with_interval(Test("q", value, 1.0, numerical=half)) == shown
+
+
+# -- registry ----
+
+
+def test_registry_holds_the_expected_claims():
+    assert [c.id for c in registry()] == list(EXPECTED)
+    for c in registry():
+        assert all((c.title, c.statement, c.rule, c.document, c.check.__doc__)), c.id
+
+
+def test_select_by_pattern():
+    assert [c.id for c in select("levy.*")] == ["levy.stationary", "levy.first-passage"]
+    assert [c.id for c in select(["shld.gibbs", "sdsd.g*"])] == ["shld.gibbs", "sdsd.generator"]
+    with pytest.raises(ValueError, match=r"only must name claims or patterns such as 'levy\.\*', got 'shld.kramer'"):
+        verify(only="shld.kramer")
+
+
+def test_claims_cannot_be_registered_twice_or_without_a_document():
+    with pytest.raises(ValueError, match="id must be new, got 'shld.gibbs'"):
+        claim("shld.gibbs", "t", statement="s", rule="r")(lambda run: Evidence([]))
+    with pytest.raises(ValueError, match="id must begin with one of shld, sdsd, levy, got 'other.x'"):
+        claim("other.x", "t", statement="s", rule="r")(lambda run: Evidence([]))
+
+
+def test_seeds_depend_on_the_claim_and_the_seed_alone():
+    a, b = Run("shld.gibbs", True, 1), Run("shld.gibbs", False, 1)
+    assert a.generator(0).random() == b.generator(0).random()
+    others = [Run("shld.gibbs", True, 2).generator(0), Run("sdsd.generator", True, 1).generator(0), a.generator(1)]
+    assert a.generator(0).random() not in [g.random() for g in others]
+
+
+# -- the ledger ----
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return verify(quick=True, seed=0, progress=False)
+
+
+def test_every_claim_gets_its_verdict(ledger):
+    assert {r.claim.id: str(r.verdict) for r in ledger.results} == EXPECTED, ledger.table()
+    assert ledger.passed
+
+
+def test_table_names_every_claim(ledger):
+    lines = ledger.table().splitlines()
+    assert lines[0].split()[:2] == ["id", "claim"]
+    for id, verdict in EXPECTED.items():
+        assert any(line.startswith(id) and verdict in line for line in lines)
+    assert max(map(len, lines)) <= 132
+    assert "12 claims: 5 supported, 7 corrected; quick, seed 0" in lines[-1]
+
+
+def test_json_holds_every_number(ledger):
+    data = json.loads(ledger.to_json())
+    assert data["format"] == "shld_sim ledger 1"
+    assert data["passed"] is True
+    for entry in data["results"]:
+        assert entry["verdict"] == EXPECTED[entry["id"]]
+        assert any(t["role"] == "stated" for t in entry["tests"])
+        for t in entry["tests"]:
+            again = Test(
+                t["label"], t["value"], t["bound"], t["stderr"], t["relation"], t["resolution"], t["numerical"]
+            )
+            assert str(again.outcome) == t["outcome"]
+
+
+def test_report_has_a_section_and_a_figure_for_every_claim(ledger, tmp_path):
+    path = ledger.write_report(tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert path.endswith("report.md")
+    for id in EXPECTED:
+        assert f"## {id}" in text
+        png = tmp_path / "report" / f"{id.replace('.', '-')}.png"
+        assert png.read_bytes().startswith(b"\x89PNG")
+        assert f"({png.name})" in text
+    assert json.loads((tmp_path / "report" / "ledger.json").read_text())["results"]
+
+
+def test_a_crash_is_reported_and_the_others_go_on(monkeypatch):
+    def broken(run):
+        raise RuntimeError("no such well")
+
+    chosen = (Claim("shld.gibbs", "t", "s", "r", broken), *select("shld.escape-time"))
+    monkeypatch.setattr("shld_sim.claims.ledger.select", lambda only: chosen)
+    ledger = verify(quick=True, progress=False)
+    assert [str(r.verdict) for r in ledger.results] == ["crashed", "corrected"]
+    assert not ledger.passed
+    assert "RuntimeError: no such well" in ledger.table()
+    assert "no such well" in ledger.results[0].error
+
+
+def test_interruption_keeps_what_was_done(monkeypatch):
+    def stop(run):
+        raise KeyboardInterrupt
+
+    chosen = (*select("shld.escape-time"), Claim("shld.gibbs", "t", "s", "r", stop))
+    monkeypatch.setattr("shld_sim.claims.ledger.select", lambda only: chosen)
+    ledger = verify(quick=True, progress=False)
+    assert [r.claim.id for r in ledger.results] == ["shld.escape-time"]
+    assert ledger.interrupted
+    assert not ledger.passed
+
+
+def test_verdict_does_not_depend_on_what_else_is_checked(ledger):
+    alone = verify(only="sdsd.generator", quick=True, progress=False)["sdsd.generator"]
+    together = ledger["sdsd.generator"]
+    assert [t.value for t in alone.evidence.stated] == [t.value for t in together.evidence.stated]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_same_verdicts_for_five_seeds(seed):
+    found = verify(quick=True, seed=seed, progress=False)
+    assert {r.claim.id: str(r.verdict) for r in found.results} == EXPECTED, found.table()
+
+
+# -- planted errors ----
+
+
+def verdict(id):
+    return str(verify(only=id, quick=True, progress=False)[id].verdict)
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "shld.master-equation",
+        "shld.gibbs",
+        "shld.kramers",
+        "shld.escape-time",
+        "shld.uncertainty",
+        "shld.consolidation",
+    ],
+)
+def test_noise_a_fifth_too_strong_is_noticed(id, monkeypatch):
+    right = SIMULATE._amplitude
+    monkeypatch.setattr(SIMULATE, "_amplitude", lambda model, t: 1.2 * right(model, t))
+    assert verdict(id) == "refuted"
+
+
+def test_noise_switched_off_is_noticed(monkeypatch):
+    right = SIMULATE._amplitude
+    monkeypatch.setattr(SIMULATE, "_amplitude", lambda model, t: 1e-9 * right(model, t))
+    assert verdict("shld.master-equation") == "refuted"
+    assert verdict("levy.stationary") == "refuted"
+
+
+@pytest.mark.parametrize("id", ["levy.stationary", "levy.first-passage"])
+def test_a_wrong_alpha_is_noticed(id, monkeypatch):
+    right = SIMULATE._noise_kind
+
+    def wrong(model, dt):
+        kind, alpha, unit = right(model, dt)
+        return kind, alpha + 0.1, unit
+
+    monkeypatch.setattr(SIMULATE, "_noise_kind", wrong)
+    assert verdict(id) == "refuted"
+
+
+@pytest.mark.parametrize("id", ["shld.master-equation", "levy.stationary"])
+def test_a_wrong_power_of_dt_is_noticed(id, monkeypatch):
+    right = SIMULATE._noise_kind
+
+    def wrong(model, dt):
+        kind, alpha, unit = right(model, dt)
+        return kind, alpha, unit**1.1
+
+    monkeypatch.setattr(SIMULATE, "_noise_kind", wrong)
+    assert verdict(id) == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("id", "right", "wrong"),
+    [
+        ("shld.kramers", "eyring_kramers_rate", "kramers_rate_as_stated"),
+        ("shld.convergence", "corrected_energy_bound", "claimed_energy_bound"),
+        ("sdsd.generator", "energy_generator", "energy_generator_as_stated"),
+    ],
+)
+def test_the_stated_formula_does_not_pass_as_the_corrected_one(id, right, wrong, monkeypatch):
+    if id == "shld.convergence":
+        monkeypatch.setattr(
+            theory, right, lambda gap, low, high, D, d, t: theory.claimed_energy_bound(gap, low, D, d, t)
+        )
+    else:
+        monkeypatch.setattr(theory, right, getattr(theory, wrong))
+    assert verdict(id) == "refuted"
+
+
+def test_a_mean_square_exponent_with_the_wrong_sign_is_noticed(monkeypatch):
+    monkeypatch.setattr(theory, "mean_square_exponent", lambda lam, s: -2 * lam - s**2)
+    assert verdict("sdsd.almost-sure") == "refuted"
