@@ -40,7 +40,7 @@ def main(out_dir: Path = FIGURES, quick: bool = False) -> dict:
     out_dir.mkdir(parents=True, exist_ok=True)
     numbers: dict = {}
     colors = list(plotting.PALETTE.values())
-    fig, axes = plotting.new_figure(2, 2, size=(9.6, 7.4))
+    fig, axes = plotting.new_figure(2, 2, size=(9.0, 6.8))
     (upper_left, upper_right), (lower_left, lower_right) = axes
 
     # 1. Cauchy noise in the quartic well.

@@ -107,9 +107,9 @@ def main(out_dir: Path = FIGURES, quick: bool = False) -> dict:
     middle.axhline(0.0, lw=1, color="#404040")
     for place in (edge, paths_edge):
         middle.axvline(place, ls=":", lw=1.5, color="#404040")
-    middle.set_ylim(-1.6, 0.9)
+    middle.set_ylim(-1.95, 0.9)
     middle.annotate("root mean square", (0.15, 0.25), fontsize=12, color=colors["vermilion"])
-    middle.annotate("almost\nevery path", (1.66, -1.35), fontsize=12, color=colors["blue"])
+    middle.annotate("almost every path", (0.15, -1.75), fontsize=12, color=colors["blue"])
     plotting.finish(middle, r"step $\eta$ (in $1/\lambda$)", "growth per step", r"chain, $s = \lambda/2$")
 
     # 3. Energy change over one step, with pairs of opposite increments, which cancel the term linear in the noise.

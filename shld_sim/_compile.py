@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+LIBRARIES = {"math", "numba", "numpy", "scipy"}
+
 
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the Python function behind ``function``, which may already be compiled by Numba."""
@@ -28,6 +30,36 @@ def rebound(
     )
     copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
     return copy
+
+
+def prepared(
+    function: Callable[..., Any],
+    register: Callable[[Callable[..., Any]], Any],
+    replace: Callable[[Any], Any] = lambda value: None,
+) -> Any:
+    """Return a copy of ``function`` that compiled code can call, with all that it calls; the original stays as it is.
+
+    Plain Python functions among its global names and in its closure are prepared likewise. ``register`` makes a function
+    known to Numba. ``replace(value)`` gives what should stand in place of an object that is named; None leaves it.
+    """
+
+    def substitute(named: Any) -> Any:
+        value = plain(named)
+        other = replace(value)
+        if other is not None:
+            return other
+        ours = isinstance(value, types.FunctionType) and value is not function
+        return prepared(value, register, replace) if ours else named
+
+    namespace = dict(function.__globals__)
+    for name in _names_used(function.__code__) & namespace.keys():
+        namespace[name] = substitute(namespace[name])
+    cells = function.__closure__ and tuple(types.CellType(substitute(c.cell_contents)) for c in function.__closure__)
+    return register(rebound(function, namespace, cells))
+
+
+def _names_used(code: types.CodeType) -> set[str]:
+    return set(code.co_names).union(*(_names_used(c) for c in code.co_consts if isinstance(c, types.CodeType)))
 
 
 def specialised(template: Callable[[str], Callable[..., Any]], options: dict[str, Any], **names: Any) -> Any:
@@ -65,17 +97,16 @@ def _feed(digest: Any, value: Any, seen: set[int]) -> None:
         seen.add(id(value))
         _feed_code(digest, value.__code__, value.__globals__, seen)
         _feed(digest, value.__defaults__, seen)
+        _feed(digest, tuple(sorted((value.__kwdefaults__ or {}).items())), seen)
         for cell in value.__closure__ or ():
             _feed(digest, plain(cell.cell_contents), seen)
-    elif isinstance(value, types.CodeType):
-        _feed_code(digest, value, {}, seen)
     elif isinstance(value, types.ModuleType):
         digest.update(value.__name__.encode())
     elif isinstance(value, np.ndarray):
         digest.update(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
-    elif isinstance(value, (tuple, list)):
+    elif isinstance(value, (tuple, list, frozenset)):
         digest.update(f"{type(value).__name__}{len(value)}".encode())
-        for item in value:
+        for item in sorted(value, key=repr) if isinstance(value, frozenset) else value:
             _feed(digest, plain(item), seen)
     elif isinstance(value, (int, float, complex, str, bytes, type(None), np.generic)):
         digest.update(f"{type(value).__name__}:{value!r};".encode())
@@ -86,8 +117,22 @@ def _feed(digest: Any, value: Any, seen: set[int]) -> None:
 def _feed_code(digest: Any, code: types.CodeType, namespace: dict[str, Any], seen: set[int]) -> None:
     digest.update(code.co_code)
     for constant in code.co_consts:
-        _feed(digest, constant, seen)
+        if isinstance(constant, types.CodeType):
+            _feed_code(digest, constant, namespace, seen)  # an inner function sees the same global names
+        else:
+            _feed(digest, constant, seen)
     for name in code.co_names:
         digest.update(name.encode())
         if name in namespace:
             _feed(digest, plain(namespace[name]), seen)
+            _feed_attributes(digest, namespace[name], code.co_names, seen)
+
+
+def _feed_attributes(digest: Any, module: Any, names: tuple[str, ...], seen: set[int]) -> None:
+    """Add what ``module.name`` stands for; installed libraries count by their names alone."""
+    if not isinstance(module, types.ModuleType) or module.__name__.partition(".")[0] in LIBRARIES:
+        return
+    for name in names:
+        if name in vars(module) and vars(module)[name] is not module:
+            _feed(digest, plain(vars(module)[name]), seen)
+            _feed_attributes(digest, vars(module)[name], names, seen)

@@ -295,7 +295,7 @@ def _figures(arguments: Any) -> int:
     home = Path(arguments.out)
     home.mkdir(parents=True, exist_ok=True)
     for name, draw in _FIGURES.items():
-        print(plotting.save(draw(), home / f"{name}.png"), flush=True)
+        print(plotting.save(draw(), home / f"{name}.png", dpi=100), flush=True)
     return OK
 
 
@@ -547,12 +547,12 @@ def _figure_potential() -> Any:
     """Two landscapes, with paths of the second."""
     from shld_sim import DoubleWell, Langevin, MuellerBrown, plotting, simulate
 
-    fig, (left, right) = plotting.new_figure(1, 2, size=(11.0, 4.4))
+    fig, (left, right) = plotting.new_figure(1, 2, size=(9.6, 3.9))
     plotting.potential(DoubleWell(), left)
     left.set_title("double well", fontsize=13, loc="left")
     model = Langevin(MuellerBrown(), D=15.0)
     run = simulate(model, x0=(0.62, 0.03), dt=1e-4, t_end=0.3, n_paths=2, seed=3, save_every=10)
-    plotting.paths(run, right, n=2)
+    plotting.paths(run, right, n=1)
     right.set_title("Mueller-Brown, D = 15", fontsize=13, loc="left")
     return fig
 

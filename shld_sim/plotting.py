@@ -51,7 +51,7 @@ PALETTE = {
 
 _INK = "#404040"  # curves of reference, notes
 _LABEL, _TEXT = 13, 11  # points
-_LAND = LinearSegmentedColormap.from_list("land", ["#4A88B8", "#A9CBE3", "#FFFFFF"])  # low ground dark, peaks white
+_LAND = LinearSegmentedColormap.from_list("land", ["#4A88B8", "#A9CBE3", "#FFFFFF"]).with_extremes(over="white")
 
 # How `escape` draws each column: label, colour, line style, marker.
 _ESCAPE = {
@@ -119,8 +119,7 @@ def save(fig: Figure | Axes, path: str | os.PathLike[str], dpi: int = 120) -> Pa
         ".pdf": {"CreationDate": None},
         ".svg": {"Date": None},
     }
-    small = {"pil_kwargs": {"optimize": True}} if target.suffix.lower() == ".png" else {}
-    drawn.savefig(target, dpi=dpi, bbox_inches="tight", metadata=undated.get(target.suffix.lower()), **small)
+    drawn.savefig(target, dpi=dpi, bbox_inches="tight", metadata=undated.get(target.suffix.lower()))
     return target
 
 
@@ -229,7 +228,6 @@ def potential(V: Potential, ax: Axes | None = None, box: Any = None, levels: int
     else:
         edges = np.asarray(levels, dtype=np.float64)
     drawn = ax.contourf(x, y, energy, edges, cmap=_LAND, extend="max")
-    drawn.cmap.set_over("white")
     ax.contour(x, y, energy, edges, colors="white", linewidths=0.5, linestyles="solid")
     ticks = MaxNLocator(6).tick_values(edges[0], edges[-1])
     shown = ticks[(ticks >= edges[0]) & (ticks <= edges[-1])]
@@ -298,7 +296,7 @@ def density(
     if fill:
         ax.fill_between(places[0], values, color=color, alpha=0.15, lw=0)
     if ax.get_yscale() == "linear":
-        ax.set_ylim(bottom=0.0)
+        ax.set_ylim(bottom=0.0, auto=None)
     return finish(ax, "x", "p(x)")
 
 
@@ -369,8 +367,11 @@ def histogram(
         note = f"{100 * outside:.2g} % outside" if outside >= 1e-4 else f"{round(outside * x.size)} samples outside"
         ax.annotate(note, (0.01, 0.98), xycoords="axes fraction", va="top", fontsize=_TEXT - 1, color=_INK)
     ax.set_xlim(edges[0], edges[-1])
-    ax.set_ylim(bottom=0.0)
-    return finish(ax, "x", "p(x)")
+    ax.margins(y=0.28)  # room for the legend
+    ax.set_ylim(bottom=0.0, auto=None)
+    finish(ax, "x", "p(x)")
+    ax.legend(frameon=False, fontsize=_TEXT, loc="upper right")
+    return ax
 
 
 def paths(run: Ensemble, ax: Axes | None = None, n: int = 8, *, box: Any = None) -> Axes:

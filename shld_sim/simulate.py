@@ -314,7 +314,7 @@ def first_passage(
             pace.end()
             working = [call for call, unfinished in zip(working, more, strict=True) if unfinished]
             bar.update(int((status != exits.RUNNING).sum()))
-            _check_exit_lanes(working, dt, scheme)
+            _check_exits(working, out, status == exits.EXITED, dt, scheme)
     if team.interrupted:
         warnings.warn("interrupted: paths that had not left are censored where they were last seen", stacklevel=2)
     exposure = np.nan_to_num(out[:, 0])
@@ -438,8 +438,12 @@ def _cuts(n_paths: int, n_threads: int, block: int) -> list[tuple[int, int]]:
     return [(int(a), int(min(b, n_paths))) for a, b in itertools.pairwise(edges)]
 
 
-def _check_exit_lanes(working: list[tuple[Any, Any]], dt: float, scheme: str) -> None:
-    """Raise DivergenceError when a lane holds a running path that is not finite."""
+def _check_exits(working: list[tuple[Any, Any]], out: Array, left: NDArray[np.bool_], dt: float, scheme: str) -> None:
+    """Raise DivergenceError when a path is not finite, in its lane or where it seems to have left."""
+    bad = left & ~np.isfinite(out).all(axis=1)
+    if bad.any():
+        path = int(np.argmax(bad))
+        raise DivergenceError(path, float(np.nan_to_num(out[path, 0])), dt, math.inf, scheme)
     for fixed, _ in working:
         lanes, _, path, age = fixed[:4]
         bad = (path >= 0) & ~np.isfinite(lanes[: len(path)])

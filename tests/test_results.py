@@ -51,7 +51,9 @@ def same(a, b):
     for field in dataclasses.fields(Ensemble):
         left, right = getattr(a, field.name), getattr(b, field.name)
         if isinstance(left, np.ndarray):
-            assert left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes(), field.name
+            assert left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes(), (
+                field.name
+            )
         else:
             assert left == right and type(left) is type(right), field.name
     return True
@@ -324,6 +326,7 @@ def test_the_interval_of_the_rate_covers_with_censoring(level, t_max):
     share = coverage(t_max, lambda e: e.rate_interval(level))
     exits = 20 * -np.expm1(-0.7 * t_max)
     assert covers(share, level, excess=min(1.0 - level, 1.0 / np.sqrt(2 * np.pi * exits)))
+
     # planted: censored paths dropped instead of counted as exposure
     def dropped(e):
         return exits_of(e.times[~e.censored]).rate_interval(level) if not e.censored.all() else (0.0, np.inf)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import naive
 import numpy as np
@@ -167,7 +168,12 @@ def test_the_streams_of_a_run(case):
 
 @pytest.mark.parametrize(
     "schedule",
-    [shld.Cosine(0.5, 0.1, 0.3), shld.Exponential(0.5, 0.01, 0.2), shld.Logarithmic(0.3, 0.05), shld.Table((0.0, 0.1), (1, 2))],
+    [
+        shld.Cosine(0.5, 0.1, 0.3),
+        shld.Exponential(0.5, 0.01, 0.2),
+        shld.Logarithmic(0.3, 0.05),
+        shld.Table((0.0, 0.1), (1, 2)),
+    ],
     ids=repr,
 )
 def test_a_schedule_acts_with_its_value_at_the_beginning_of_each_step(schedule, monkeypatch):
@@ -191,7 +197,15 @@ def test_a_schedule_acts_with_its_value_at_the_beginning_of_each_step(schedule, 
 def test_shapes_are_never_squeezed(dim, n_paths):
     model = shld.Langevin(shld.QuadraticForm(np.ones(dim)), 0.1)
     tail = () if dim == 1 else (dim,)
-    for n_steps, save_every, n_saved in ((4, None, 1), (4, 2, 3), (5, 2, 4), (5, 10, 2), (0, None, 1), (0, 2, 1), (1, 1, 2)):
+    for n_steps, save_every, n_saved in (
+        (4, None, 1),
+        (4, 2, 3),
+        (5, 2, 4),
+        (5, 10, 2),
+        (0, None, 1),
+        (0, 2, 1),
+        (1, 1, 2),
+    ):
         run = shld.simulate(model, np.zeros(tail), 0.1, n_steps=n_steps, n_paths=n_paths, save_every=save_every)
         assert run.x.shape == (n_saved, n_paths, *tail)
         assert run.t.shape == (n_saved,)
@@ -418,6 +432,7 @@ def test_a_keyboard_interrupt_waits_for_the_work_under_way():
 
     def press():
         begun.wait()
+        time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
 
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -430,6 +445,34 @@ def test_a_keyboard_interrupt_waits_for_the_work_under_way():
         presser.join()
         signal.signal(signal.SIGINT, old)
     assert team.interrupted and finished == [1]
+
+
+def test_a_keyboard_interrupt_between_two_pieces_of_work_is_remembered(monkeypatch):
+    """SIGINT outside the waiting for threads, too, ends the run with what was done."""
+
+    class Pace:
+        def __init__(self, first):
+            self.pieces = 0
+
+        def begin(self):
+            return 5
+
+        def end(self):
+            self.pieces += 1
+            if self.pieces == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(driver, "Pace", Pace)
+    try:
+        with pytest.warns(UserWarning, match=r"interrupted at t=0\.1"):
+            run = shld.simulate(WELL, -1.0, 0.01, n_steps=25, n_paths=3)
+    except KeyboardInterrupt:  # pytest would stop here
+        pytest.fail("the interrupt was not remembered")
+    finally:
+        after = signal.signal(signal.SIGINT, old)
+    assert run.interrupted and run.n_steps == 10
+    assert after is signal.default_int_handler  # the handler is put back
 
 
 PROGRAM = """
@@ -473,7 +516,9 @@ def nan_potential():
 
 def log_potential():
     """Finite where it was checked, NaN at negative x."""
-    return shld.Potential(lambda x, p: x - np.log(x), lambda x, p: 1.0 - np.sqrt(x) / (x * np.sqrt(x)), check_at=[0.5, 1.0, 2.0])
+    return shld.Potential(
+        lambda x, p: x - np.log(x), lambda x, p: 1.0 - np.sqrt(x) / (x * np.sqrt(x)), check_at=[0.5, 1.0, 2.0]
+    )
 
 
 WRONG = {
@@ -488,8 +533,14 @@ WRONG = {
     "dt text": (lambda: sim(dt="a"), ["dt", "number", "'a'"]),
     "start NaN": (lambda: sim(x0=np.nan), ["x0", "finite", "nan"]),
     "start NaN among others": (lambda: sim(x0=[0.0, np.nan, 1.0]), ["x0", "finite", "nan", "index 1"]),
-    "start of wrong dimension": (lambda: sim(shld.Langevin(shld.RescalingValley(), 1.0), [1.0, 2.0, 3.0]), ["x0", "2", "(3,)"]),
-    "start a number in 2-D": (lambda: sim(shld.Langevin(shld.RescalingValley(), 1.0), 1.0), ["x0", "2 coordinates", "()"]),
+    "start of wrong dimension": (
+        lambda: sim(shld.Langevin(shld.RescalingValley(), 1.0), [1.0, 2.0, 3.0]),
+        ["x0", "2", "(3,)"],
+    ),
+    "start a number in 2-D": (
+        lambda: sim(shld.Langevin(shld.RescalingValley(), 1.0), 1.0),
+        ["x0", "2 coordinates", "()"],
+    ),
     "start a matrix in 1-D": (lambda: sim(x0=np.zeros((2, 2))), ["x0", "(2, 2)"]),
     "starts and n_paths": (lambda: sim(x0=[0.0, 1.0]), ["x0", "n_paths=3", "2"]),
     "no starts": (lambda: sim(x0=[], n_paths=...), ["x0", "none"]),
@@ -499,8 +550,14 @@ WRONG = {
     "domain NaN": (lambda: passage(domain=(np.nan, 0.0)), ["domain", "nan"]),
     "domain no pair": (lambda: passage(domain=3.0), ["domain", "pair", "3.0"]),
     "domain infinite": (lambda: passage(domain=(-np.inf, np.inf)), ["domain", "finite end", "inf"]),
-    "passage in 2-D": (lambda: passage(model=shld.Langevin(shld.RescalingValley(), 1.0)), ["model", "1 coordinate", "2"]),
-    "passage with a schedule": (lambda: passage(model=shld.Langevin(V, shld.Cosine(1, 2, 3))), ["D", "constant", "Cosine"]),
+    "passage in 2-D": (
+        lambda: passage(model=shld.Langevin(shld.RescalingValley(), 1.0)),
+        ["model", "1 coordinate", "2"],
+    ),
+    "passage with a schedule": (
+        lambda: passage(model=shld.Langevin(V, shld.Cosine(1, 2, 3))),
+        ["D", "constant", "Cosine"],
+    ),
     "bridge for stable noise": (
         lambda: passage(model=shld.LevyFlight(V, 1.5, 0.1), bridge=True),
         ["bridge", "Gaussian", "True"],
@@ -512,7 +569,7 @@ WRONG = {
     "unknown on_divergence": (lambda: sim(on_divergence="stop"), ["on_divergence", "'raise', 'mark'", "'stop'"]),
     "potential NaN": (nan_potential, ["energy", "finite", "nan"]),
     "potential NaN at the start": (lambda: sim(shld.Langevin(log_potential(), 1.0), -1.0), ["potential", "x0", "nan"]),
-    "noise of wrong shape": (lambda: sim(noise=np.zeros((4, 3))), ["noise", "5 steps of 3 paths", "(4, 3)"]),
+    "noise of wrong shape": (lambda: sim(noise=np.zeros((4, 3))), ["noise", "5 steps of 3 paths", "got 4 steps of 3"]),
     "noise of wrong rank": (lambda: sim(noise=np.zeros(5)), ["noise", "(n_steps, n_paths)", "(5,)"]),
     "noise NaN": (lambda: sim(noise=np.full((5, 3), np.nan)), ["noise", "finite", "nan"]),
     "noise of wrong dimension": (

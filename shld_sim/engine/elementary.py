@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import types as nbtypes
 from numba.extending import intrinsic, register_jitable
 
-from shld_sim._compile import plain, rebound
+from shld_sim._compile import prepared
 
 inline = register_jitable(forceinline=True)
 U = np.uint64
@@ -223,37 +223,19 @@ MATH, NUMPY = _module_with_replacements(math), _module_with_replacements(np)
 def vectorisable(function: Callable[..., Any], arrays: bool = False) -> Callable[..., Any]:
     """Return a copy of ``function``, ready to be inlined by a kernel, that calls the elementary functions above.
 
-    Follows the plain Python functions that ``function`` calls, by their global names or from its closure. The original
-    is left as it is. With ``arrays``, NumPy's own functions stay, because they may be applied to whole vectors.
+    Follows the plain Python functions that ``function`` calls. With ``arrays``, NumPy's own functions stay, because they
+    may be applied to whole vectors.
     """
-    namespace = dict(function.__globals__)
-    for name in _names_used(function.__code__) & namespace.keys():
-        namespace[name] = _replacement(namespace[name], function, arrays)
-    closure = function.__closure__ and tuple(
-        types.CellType(_replacement(cell.cell_contents, function, arrays)) for cell in function.__closure__
-    )
-    return inline(rebound(function, namespace, closure))  # type: ignore[no-any-return]
 
+    def replace(value: Any) -> Any:
+        if value is math:
+            return MATH
+        if isinstance(value, types.FunctionType) and value.__module__ == __name__:
+            return value
+        if value is np and not arrays:
+            return NUMPY
+        if isinstance(value, types.BuiltinFunctionType) or (isinstance(value, np.ufunc) and not arrays):
+            return REPLACED.get(value)
+        return None
 
-def _replacement(named: Any, function: Callable[..., Any], arrays: bool) -> Any:
-    """Return what `vectorisable` puts in place of an object that ``function`` names; most objects stay."""
-    value = plain(named)
-    if value is math:
-        return MATH
-    if isinstance(value, types.BuiltinFunctionType):
-        return REPLACED.get(value, value)
-    if isinstance(value, types.FunctionType) and value is not function and value.__module__ != __name__:
-        return vectorisable(value, arrays)
-    if not arrays and value is np:
-        return NUMPY
-    if not arrays and isinstance(value, np.ufunc):
-        return REPLACED.get(value, value)
-    return named
-
-
-def _names_used(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names_used(constant)
-    return names
+    return prepared(function, inline, replace)  # type: ignore[no-any-return]

@@ -117,9 +117,11 @@ def advance_flow(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, pa
     for i in range(B):
         v = ahead[i]
         u = v + amplitude * row[i]
-        w = flow(u, dt, params)
+        jump = distance_product(v, u, low, high)
+        flowed = flow(u, dt, params)
+        w = u if jump <= 0.0 else flowed  # a path that has left stays where it landed
         ahead[B + i] = w
-        jump, drift = distance_product(v, u, low, high), distance_product(v, w, low, high)
+        drift = distance_product(v, w, low, high)
         stay[i] = stay[i] * (1.0 - touch_probability(jump if jump < drift else drift, rate))
         when = float(j) if stay[i] < level[i] else leave[i]
         leave[i] = when if when < leave[i] else leave[i]

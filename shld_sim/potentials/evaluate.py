@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import types
 from collections.abc import Callable
 from typing import Any
 
-from shld_sim._compile import plain, rebound, specialised
+from shld_sim._compile import prepared, specialised
 
 
 @functools.lru_cache(maxsize=256)
@@ -37,29 +36,10 @@ def compiled_rows(function: Callable[..., Any], dim: int, gradient: bool, vector
 
 
 def _make_rows(function: Callable[..., Any], dim: int, gradient: bool, vector: bool) -> Any:
-    style = "vector" if vector else dim
-    template = (GRADIENT_ROWS if gradient else ENERGY_ROWS)[style]
-    return specialised(template, {"error_model": "numpy", "nogil": True}, function=_callable_when_compiled(function))
-
-
-def _callable_when_compiled(function: Callable[..., Any]) -> Any:
-    """Return a copy of ``function`` that compiled code can call; so are the plain Python functions that it calls."""
     from numba.extending import register_jitable
 
-    def followed(value: Any) -> Any:
-        inner = plain(value)
-        ours = isinstance(inner, types.FunctionType) and inner is not function
-        return _callable_when_compiled(inner) if ours else value
-
-    namespace = dict(function.__globals__)
-    for name in _names_used(function.__code__) & namespace.keys():
-        namespace[name] = followed(namespace[name])
-    cells = function.__closure__ and tuple(types.CellType(followed(c.cell_contents)) for c in function.__closure__)
-    return register_jitable(rebound(function, namespace, cells))
-
-
-def _names_used(code: types.CodeType) -> set[str]:
-    return set(code.co_names).union(*(_names_used(c) for c in code.co_consts if isinstance(c, types.CodeType)))
+    template = (GRADIENT_ROWS if gradient else ENERGY_ROWS)["vector" if vector else dim]
+    return specialised(template, {"error_model": "numpy", "nogil": True}, function=prepared(function, register_jitable))
 
 
 # In the templates, ``function`` is a global name that `specialised` fills in.

@@ -1,0 +1,142 @@
+"""Examples are tests: each runs, draws, and its key numbers agree with theory within five standard errors."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+PNG = b"\x89PNG\r\n\x1a\n"
+
+# What is compared, for each example: names that must be among its numbers (measured, standard error, theory).
+COMPARED = {
+    # mean, second moment and share of the right well at each time, against the Fokker-Planck equation and Gibbs
+    "01_double_well": {"E x at t=0.5", "E x^2 at t=10", "P(x > 0) at t=100", "E x^2 at the end, Gibbs"},
+    # the variance of the Euler chain, the uncertainty product of three Gibbs laws, a Gaussian below the stated bound
+    "02_gibbs_and_uncertainty": {
+        "Euler variance, k dt = 1.5",
+        "sd(x) sd(V'), harmonic, D = 1",
+        "sd(x) sd(V'), quartic, D = 1",
+        "sd(x) sd(V'), double well, D = 0.1",
+        "Gaussian of width 1/2, bound D/2 = 0.5",
+    },
+    # mean exit times against the double integral
+    "03_kramers_escape": {"T(-1 -> 0), dE/D = 2", "T(-1 -> 0), dE/D = 5"},
+    # shares of the quartic law against its distribution function, free exits against Getoor
+    "04_levy_flights": {"P(|X| > 1)", "P(|X| > 3)", "P(|X| < 0.3)", "free exit from (-1, 1), Getoor"},
+    # exponents of the equation and of its chain, energy change over a step, the ratio at which it vanishes
+    "05_gamma_threshold": {
+        "almost sure exponent, Gamma_H = 0.6",
+        "E X^2 at t = 1/4, Gamma_H = 0.6",
+        "chain, almost sure, eta = 2.4",
+        "chain, mean square, eta = 1.6",
+        "d E[V]/dt, Gamma_H = 0.2",
+        "Gamma_H at the zero",
+    },
+}
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Numbers and pictures of the quick runs, each made once."""
+    made = {}
+
+    def run(name):
+        if name not in made:
+            home = tmp_path_factory.mktemp(name)
+            made[name] = (load(ROOT / "examples" / f"{name}.py").main(home, quick=True), sorted(home.iterdir()))
+        return made[name]
+
+    return run
+
+
+def misfits(numbers):
+    return {
+        name: value
+        for name, value in numbers.items()
+        if isinstance(value, tuple) and not abs(value[0] - value[2]) <= 5.0 * value[1]
+    }
+
+
+@pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
+def test_example(results, name):
+    numbers, pictures = results(name)
+    assert pictures
+    assert all(path.suffix == ".png" and path.read_bytes().startswith(PNG) for path in pictures)
+    compared = {key: value for key, value in numbers.items() if isinstance(value, tuple)}
+    assert COMPARED[name] <= set(compared)
+    assert all(math.isfinite(entry) for value in compared.values() for entry in value)
+    assert all(value[1] > 0.0 for value in compared.values())
+    assert not misfits(numbers)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_states_question_equation_and_expectation(path):
+    text = load(path).__doc__
+    assert "?" in text.splitlines()[0]
+    assert "Equation" in text
+    assert "Expected:" in text
+
+
+def test_every_example_is_compared():
+    assert set(COMPARED) == {path.stem for path in EXAMPLES}
+
+
+def test_a_wrong_number_is_found():
+    assert misfits({"a": (1.0, 0.1, 1.6), "b": (1.0, 0.1, 1.4), "c": 3.0, "d": (math.nan, 0.1, 1.0)}).keys() == {
+        "a",
+        "d",
+    }
+
+
+def test_the_histogram_comparison_can_fail(results):
+    """The Fokker-Planck numbers of one time do not fit the ensemble at another."""
+    numbers, _ = results("01_double_well")
+    early, late = numbers["P(x > 0) at t=10"], numbers["P(x > 0) at t=100"]
+    assert misfits({"mixed": (early[0], early[1], late[2])})
+
+
+def test_formulas_of_escape(results):
+    numbers, _ = results("03_kramers_escape")
+    for name, value in numbers.items():
+        if "grid / exact" in name:
+            assert value == pytest.approx(1.0, abs=1e-4)  # second order: dx = 0.004
+    stated, eyring = numbers["as stated / exact, smallest D"], numbers["Eyring-Kramers / exact, smallest D"]
+    assert stated / eyring == pytest.approx(math.sqrt(2.0), rel=1e-9)
+    assert 1.0 < eyring < 1.2  # relative error O(D/dE)
+    assert numbers["gap / exact, smallest D"] == pytest.approx(1.0, abs=0.02)
+    assert numbers["exp(-dE/D) / exact, smallest D"] / eyring == pytest.approx(2.0 * math.pi / math.sqrt(2.0), rel=1e-9)
+
+
+def test_jumps(results):
+    numbers, _ = results("04_levy_flights")
+    peaks = [value for name, value in numbers.items() if name.startswith("p(peak)")]
+    assert peaks[-1] == 1.0  # alpha = 2
+    assert peaks == sorted(peaks, reverse=True)
+    assert min(peaks[:-1]) > 1.0
+    assert numbers["share lost, split"] == 0.0
+    # one jump beyond sqrt(2/dt) suffices: right up to what the position adds to the jump, of order sqrt(dt) = 10 %
+    lost, error = numbers["share lost, euler"], numbers["share lost, euler, standard error"]
+    assert abs(lost - numbers["share lost, estimate"]) < 5 * error + 0.1 * lost
+    # the power law is too long, by less the smaller sigma: 5 % at 0.03
+    ratios = [numbers[f"T / power law, sigma = {sigma}"] for sigma in (0.3, 0.1, 0.03)]
+    assert ratios == sorted(ratios)
+    assert abs(ratios[-1] - 0.95) < 5 * numbers["T / power law, sigma = 0.03, standard error"]
+
+
+def test_thresholds(results):
+    numbers, _ = results("05_gamma_threshold")
+    assert numbers["eta at which the mean square stops decaying"] == pytest.approx(1.6)
+    assert numbers["eta at which paths stop decaying"] > 2.0
+    zero, error, _ = numbers["Gamma_H at the zero"]
+    assert abs(zero - 1.0) < 5 * error + 0.002  # of the step
+    assert numbers["Gamma at the zero"] > 2.0  # tr H/d = 2.5, far from 1
