@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
-from types import TracebackType
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType, TracebackType
 from typing import Any
 
 from shld_sim import _checks
@@ -22,29 +24,34 @@ def thread_count(n_threads: int | None) -> int:
 
 
 class Team:
-    """Threads that run calls side by side; a keyboard interrupt waits for the calls under way and is remembered."""
+    """Threads that run calls side by side. Inside its context Ctrl-C is remembered; a second one interrupts at once."""
 
     def __init__(self, n_threads: int) -> None:
         self.pool = ThreadPoolExecutor(n_threads)
         self.interrupted = False
+        self.previous: Any = None
 
     def __enter__(self) -> Team:
+        handler = signal.getsignal(signal.SIGINT)
+        if handler is signal.default_int_handler and threading.current_thread() is threading.main_thread():
+            self.previous = signal.signal(signal.SIGINT, self._remember)
         return self
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
         self.pool.shutdown(wait=True)
 
     def run(self, calls: Iterable[Callable[[], Any]]) -> list[Any]:
         """Run the calls and return their results in order."""
-        futures = [self.pool.submit(call) for call in calls]
-        while True:
-            try:
-                wait(futures)
-                return [future.result() for future in futures]
-            except KeyboardInterrupt:
-                self.interrupted = True
+        return [future.result() for future in [self.pool.submit(call) for call in calls]]
 
 
 class Pace:

@@ -212,9 +212,10 @@ def _simulate(arguments: Any) -> int:
         x0 = np.array(arguments.x0 if potential.dim > 1 or len(arguments.x0) > 1 else arguments.x0[0])
         if x0.size != potential.dim:
             raise ValueError(f"--x0 must have {potential.dim} coordinates for {potential!r}, got {x0.size}")
-    for target in (arguments.out, arguments.plot):
-        if target:
-            _check_target(target)
+    if arguments.out:
+        _check_target(arguments.out)
+    if arguments.plot:
+        _check_target(arguments.plot, picture=True)
     if arguments.plot and potential.dim > 2:
         raise ValueError(f"--plot needs one or two coordinates, got {potential.dim}: {potential!r}")
     run = simulate(
@@ -244,9 +245,10 @@ def _escape(arguments: Any) -> int:
     barrier = float(potential(saddle) - potential(minimum))
     default = barrier / (np.array([2.0, 3.5, 5.0]) if arguments.quick else np.arange(2.0, 8.0))
     strengths = np.sort(arguments.D if arguments.D else default)[::-1]
-    for target in (arguments.out, arguments.csv):
-        if target:
-            _check_target(target)
+    if arguments.csv:
+        _check_target(arguments.csv)
+    if arguments.out:
+        _check_target(arguments.out, picture=True)
     paths = arguments.paths if arguments.paths is not None else 500 if arguments.quick else 4000
     if paths < 2:
         raise ValueError(f"--paths must be at least 2 for a standard error, got {paths}")
@@ -399,7 +401,7 @@ def _summary(run: Ensemble) -> str:
             low, middle, high = np.quantile(ordered, np.clip([level - half, level, level + half], 0.0, 1.0))
             cells.append(_pm(float(middle), 0.5 * float(high - low)))
         rows.append(tuple(cells))
-    head = f"{run.model!r}\n{n} paths at t={run.t[-1]:g}, dt={run.dt:g}, scheme {run.scheme}"
+    head = f"{run.model!r}\n{n} path{'s' * (n > 1)} at t={run.t[-1]:g}, dt={run.dt:g}, scheme {run.scheme}"
     tail = "+- is one standard error"
     if heavy:
         tail += "; mean and sd are left out, stable noise may have none"
@@ -411,7 +413,7 @@ def _pm(value: float, error: float) -> str:
     import math
 
     if not (math.isfinite(value) and math.isfinite(error) and error > 0.0):
-        return f"{value:.4g}"
+        return f"{value:.4g}" if math.isfinite(value) else "-"
     digits = 1 - math.floor(math.log10(error))
     if not -3 < digits < 8:
         return f"{value:.4g} +- {error:.1g}"
@@ -672,9 +674,11 @@ def _one_line(message: str) -> str:
     return " ".join(message.split())
 
 
-def _check_target(path: str) -> None:
+def _check_target(path: str, picture: bool = False) -> None:
     """Raise before any work is done if ``path`` cannot be written."""
     target = Path(path)
+    if picture and target.suffix.lower() not in {".png", ".pdf", ".svg"}:
+        raise ValueError(f"a picture must end in .png, .pdf or .svg, got {path!r}")
     if target.is_dir():
         raise IsADirectoryError(f"cannot write {path!r}: it is a directory")
     if not target.parent.is_dir():

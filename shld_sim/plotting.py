@@ -542,7 +542,7 @@ def tails(
     label: str | None = None,
     color: str | None = None,
 ) -> Axes:
-    r"""Draw P(\|X\| > x) on two logarithmic axes, where a power law is a straight line.
+    r"""Draw the tail probability :math:`P(|X| > x)` on two logarithmic axes, where a power law is a straight line.
 
     The band is the binomial standard error :math:`\sqrt{S(1-S)/n}`.
 

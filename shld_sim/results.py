@@ -43,7 +43,7 @@ class DivergenceError(ArithmeticError):
     time : float
         End of the step in which it happened.
     stable_dt : float
-        Largest step that is stable at the curvature the paths had met before, ``2/lambda_max``.
+        Largest step that is stable at the curvature where the paths started, ``2/lambda_max``.
     """
 
     def __init__(self, path: int, time: float, dt: float, stable_dt: float, scheme: str) -> None:
@@ -200,7 +200,7 @@ def _describe_model(model: Model) -> dict[str, Any]:
 
 def _rebuild_model(description: dict[str, Any], given: Model | None) -> Model:
     if given is not None:
-        if _describe_model(given) != description:
+        if json.loads(json.dumps(_describe_model(given))) != description:
             raise ValueError(f"model must be the one of the file, {_summary(description)}; got {given!r}")
         return given
     arguments = dict(description)

@@ -274,7 +274,7 @@ def first_passage(
     dt = _checks.positive("dt", dt)
     if not t_max > 0:
         raise ValueError(f"t_max must be positive, got {t_max!r}")
-    limit = 2**62 if math.isinf(t_max) else _step_count(dt, _checks.positive("t_max", t_max), None)
+    limit = 2**62 if math.isinf(t_max) else _whole_steps("t_max", _checks.positive("t_max", t_max), dt)
     scheme = _scheme(model, scheme)
     gaussian = isinstance(model, Langevin)
     if bridge is None:
@@ -299,7 +299,7 @@ def first_passage(
     for first, end in itertools.pairwise(bounds):
         lanes, words = np.full(3 * exits.B, start[0]), np.zeros(4 * exits.B, np.uint64)
         path, age = np.full(exits.B, -1), np.zeros(exits.B, np.int64)
-        held.append((path, age))
+        held.append((lanes, path, age))
         fixed = (lanes, words, path, age, np.array([first, end]), start, dt, alpha, amplitude)
         calls.append((fixed, (model.potential.params, (low, high), rate, keys, limit)))
 
@@ -317,16 +317,17 @@ def first_passage(
             _check_exits(working, out, status == exits.EXITED, dt, scheme)
     if team.interrupted:
         warnings.warn("interrupted: paths that had not left are censored where they were last seen", stacklevel=2)
-    exposure = np.nan_to_num(out[:, 0])
-    for path, age in held:
-        exposure[path[path >= 0]] = age[path >= 0] * dt
+    exposure, place = np.nan_to_num(out[:, 0]), np.where(status == exits.RUNNING, start, out[:, 1])
+    for lanes, path, age in held:  # paths under way, when the run was interrupted
+        running = path >= 0
+        exposure[path[running]], place[path[running]] = age[running] * dt, lanes[: exits.B][running]
     left = status == exits.EXITED
     return Exits(
         times=np.where(left, out[:, 0], np.nan),
         censored=~left,
         exposure=exposure,
         side=np.nan_to_num(out[:, 2]).astype(np.int8),
-        place=out[:, 1],
+        place=place,
         model=model,
         domain=(low, high),
         dt=dt,
@@ -359,16 +360,15 @@ def _advance(
         kind,
         run.scheme,
     )
-    x = _inward(run.x, dim)
     every = run.save_every
-    if every is None:
-        kept = np.empty(0, np.int64)
-    else:  # the last row of a run that ended between two saved steps was kept only for being the end
-        x = x[: run.n_steps // every + 1]
-        kept = np.arange(run.n_steps // every + 1, n_steps // every + 1) * every
-    n_saved = len(kept) + (1 if every is None else len(x) + bool(n_steps % every))
-    _check_memory(n_saved * run.n_paths * dim * 8, n_saved, run.n_paths)
-    saved = np.empty((len(kept), run.n_paths, dim))
+    # Rows that stay: a run that ended between two saved steps kept its last row only for being the end.
+    old = 0 if every is None else run.n_steps // every + 1
+    fresh = 0 if every is None else n_steps // every + 1 - old
+    ends = 1 if every is None else int(n_steps % every > 0)
+    _check_memory(old + fresh + ends, run.n_paths, dim)
+    paths = np.empty((old + fresh + ends, run.n_paths, dim))
+    paths[:old] = _inward(run.x, dim)[:old]
+    saved = paths[old : old + fresh]
     state, words, status = _inward(run.final[None], dim)[0].copy(), run.words.copy(), run.status.copy()
     source = np.zeros((1, 1, dim)) if given is None else given
     cuts = _cuts(run.n_paths, thread_count(n_threads), ensemble.B)
@@ -399,22 +399,22 @@ def _advance(
                     state[path], words[path] = before[0][path], before[1][path]
                     advance(path, path + 1, done, amplitudes[:middle], saved[:0])
                     good, failed = (middle, failed) if np.isfinite(state[path]).all() else (good, middle)
-                raise DivergenceError(path, (done + failed) * dt, dt, _stable_step(model, before[0]), run.scheme)
+                raise DivergenceError(
+                    path, (done + failed) * dt, dt, _stable_step(model, _inward(run.final[None], dim)[0]), run.scheme
+                )
             status[bad] = Status.DIVERGED
             done, row = done + count, row + new
             bar.update(done - run.n_steps)
     if team.interrupted:
         warnings.warn(f"interrupted at t={done * dt:g}: resume() continues the run", stacklevel=3)
-    if every is None:
-        t, paths = np.array([done * dt]), state[None]
-    else:
-        ends = [] if done % every == 0 else [state[None]]
-        paths = np.concatenate([x, saved[:row], *ends])
-        t = dt * np.append(np.arange(len(x) + row) * every, [done] * len(ends))
+    steps = [] if every is None else list(range(0, (old + row) * every, every))
+    if every is None or done % every:
+        paths[len(steps)] = state
+        steps.append(done)
     return dataclasses.replace(
         run,
-        t=t,
-        x=_outward(paths, dim),
+        t=dt * np.array(steps),
+        x=_outward(paths[: len(steps)], dim),
         status=status,
         n_steps=done,
         words=words,
@@ -423,7 +423,7 @@ def _advance(
 
 
 def _stable_step(model: Model, x: Array) -> float:
-    """Return 2/lambda_max at the largest curvature among (up to 1000 of) the points ``x``."""
+    """Return 2/lambda_max at the largest curvature among (up to 1000 of) the starts ``x``."""
     points = x[np.isfinite(x).all(axis=1)][:1000]
     hessian = model.potential.hessian(points if model.dim > 1 else points[:, 0])
     eigenvalues = np.linalg.eigvalsh(hessian) if model.dim > 1 else hessian
@@ -497,11 +497,14 @@ def _step_count(dt: float, t_end: float | None, n_steps: int | None) -> int:
         raise TypeError("give t_end or n_steps, one of them")
     if t_end is None:
         return _checks.integer("n_steps", n_steps, 0)
-    name = "t_end"
-    t_end = _checks.nonnegative(name, t_end)
-    steps = round(t_end / dt)
-    if abs(steps * dt - t_end) > 1e-9 * max(dt, t_end):
-        raise ValueError(f"{name} must be a whole number of steps dt={dt:g}, got {t_end!r}: {t_end / dt:.6g} steps")
+    return _whole_steps("t_end", _checks.nonnegative("t_end", t_end), dt)
+
+
+def _whole_steps(name: str, t: float, dt: float) -> int:
+    """Return the number of steps in a time that must be a whole number of them."""
+    steps = round(t / dt)
+    if abs(steps * dt - t) > 1e-9 * max(dt, t):
+        raise ValueError(f"{name} must be a whole number of steps dt={dt:g}, got {t!r}: {t / dt:.6g} steps")
     return steps
 
 
@@ -542,12 +545,12 @@ def _outward(x: Array, dim: int) -> Array:
     return x[..., 0] if dim == 1 else x
 
 
-def _check_memory(n_bytes: int, rows: int, n_paths: int) -> None:
-    """Raise MemoryError when ``n_bytes`` is more than the machine has free."""
-    free = _free_memory()
-    if free is not None and n_bytes > 0.9 * free:
+def _check_memory(n_saved: int, n_paths: int, dim: int) -> None:
+    """Raise MemoryError when the saved paths take more than the machine has free."""
+    size, free = n_saved * n_paths * dim * 8, _free_memory()
+    if free is not None and size > 0.9 * free:
         raise MemoryError(
-            f"{rows} saved times of {n_paths} paths take {n_bytes / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: "
+            f"{n_saved} saved times of {n_paths} paths take {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: "
             "take a larger save_every or fewer paths"
         )
 

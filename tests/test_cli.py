@@ -103,6 +103,7 @@ def test_version(capsys):
         (["simulate", "--potential", "Quartic", "--x0", "30", "--dt", "0.5"], "left the finite numbers"),
         (["escape", "--potential", "Harmonic"], "barrier"),
         (["escape", "--potential", "MuellerBrown"], "one-dimensional"),
+        (["simulate", "--plot", "run.gif"], ".png"),
         (["escape", "--paths", "1"], "--paths"),
     ],
 )
@@ -192,25 +193,18 @@ def test_simulate_leaves_moments_out_where_there_may_be_none(capsys, tmp_path):
 
 def test_simulate_in_the_plane(capsys, tmp_path):
     plot = tmp_path / "run.png"
-    words = [
-        "simulate",
-        "--potential",
-        "RingOfWells",
-        "n=3",
-        "--x0",
-        "1",
-        "0",
-        "--paths",
-        "50",
-        "--t-end",
-        "0.5",
-        "--save-every",
-        "10",
-        "--plot",
-    ]
-    assert cli.main([*words, str(plot)]) == 0
+    line = "simulate --potential RingOfWells n=3 --x0 1 0 --paths 50 --t-end 0.5 --save-every 10"
+    assert cli.main([*line.split(), "--plot", str(plot)]) == 0
     assert "x[1]" in capsys.readouterr().out
     assert plot.read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("line", ["--paths 1", "--t-end 0", "--paths 3 --t-end 0.1 --save-every 7"])
+def test_small_runs_have_a_summary(capsys, line):
+    assert cli.main(["simulate", *line.split()]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "q50%" in out
 
 
 def test_lists_and_names_of_potentials():
