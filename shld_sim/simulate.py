@@ -314,7 +314,9 @@ def first_passage(
             pace.end()
             working = [call for call, unfinished in zip(working, more, strict=True) if unfinished]
             bar.update(int((status != exits.RUNNING).sum()))
-            _check_exits(working, out, status == exits.EXITED, dt, scheme)
+            failure = _failed_exit(working, out, status == exits.EXITED, dt)
+            if failure is not None:
+                raise DivergenceError(*failure, dt, _stable_step(model, start[:, None]), scheme)
     if team.interrupted:
         warnings.warn("interrupted: paths that had not left are censored where they were last seen", stacklevel=2)
     exposure, place = np.nan_to_num(out[:, 0]), np.where(status == exits.RUNNING, start, out[:, 1])
@@ -365,8 +367,10 @@ def _advance(
     old = 0 if every is None else run.n_steps // every + 1
     fresh = 0 if every is None else n_steps // every + 1 - old
     ends = 1 if every is None else int(n_steps % every > 0)
-    _check_memory(old + fresh + ends, run.n_paths, dim)
-    paths = np.empty((old + fresh + ends, run.n_paths, dim))
+    n_saved = old + fresh + ends
+    what = f"{n_saved} saved times of {run.n_paths} paths"
+    _check_memory(what, n_saved * run.n_paths * dim * 8, "take a larger save_every or fewer paths")
+    paths = np.empty((n_saved, run.n_paths, dim))
     paths[:old] = _inward(run.x, dim)[:old]
     saved = paths[old : old + fresh]
     state, words, status = _inward(run.final[None], dim)[0].copy(), run.words.copy(), run.status.copy()
@@ -438,18 +442,21 @@ def _cuts(n_paths: int, n_threads: int, block: int) -> list[tuple[int, int]]:
     return [(int(a), int(min(b, n_paths))) for a, b in itertools.pairwise(edges)]
 
 
-def _check_exits(working: list[tuple[Any, Any]], out: Array, left: NDArray[np.bool_], dt: float, scheme: str) -> None:
-    """Raise DivergenceError when a path is not finite, in its lane or where it seems to have left."""
+def _failed_exit(
+    working: list[tuple[Any, Any]], out: Array, left: NDArray[np.bool_], dt: float
+) -> tuple[int, float] | None:
+    """Return the number and time of a path that is not finite, in its lane or where it seems to have left."""
     bad = left & ~np.isfinite(out).all(axis=1)
     if bad.any():
         path = int(np.argmax(bad))
-        raise DivergenceError(path, float(np.nan_to_num(out[path, 0])), dt, math.inf, scheme)
+        return path, float(np.nan_to_num(out[path, 0]))
     for fixed, _ in working:
-        lanes, _, path, age = fixed[:4]
-        bad = (path >= 0) & ~np.isfinite(lanes[: len(path)])
+        lanes, _, path_in, age = fixed[:4]
+        bad = (path_in >= 0) & ~np.isfinite(lanes[: len(path_in)])
         if bad.any():
             i = int(np.argmax(bad))
-            raise DivergenceError(int(path[i]), float(age[i] * dt), dt, math.inf, scheme)
+            return int(path_in[i]), float(age[i] * dt)
+    return None
 
 
 # -- arguments ----
@@ -521,6 +528,8 @@ def _starts(model: Model, x0: ArrayLike, n_paths: int | None) -> Array:
     count = n_paths or (len(start) if each else 1)
     if each and len(start) == 0:
         raise ValueError("x0 must hold at least one point, got none")
+    # position, its copies and the generator of each path
+    _check_memory(f"{count} paths", count * (32 * model.dim + 96), "take fewer paths at a time")
     slope = model.potential.gradient(start)
     if not np.isfinite(slope).all():
         raise ValueError(f"potential must have a finite gradient at x0, got {slope!r}")
@@ -545,14 +554,11 @@ def _outward(x: Array, dim: int) -> Array:
     return x[..., 0] if dim == 1 else x
 
 
-def _check_memory(n_saved: int, n_paths: int, dim: int) -> None:
-    """Raise MemoryError when the saved paths take more than the machine has free."""
-    size, free = n_saved * n_paths * dim * 8, _free_memory()
+def _check_memory(what: str, size: int, advice: str) -> None:
+    """Raise MemoryError when ``size`` bytes are more than the machine has free."""
+    free = _free_memory()
     if free is not None and size > 0.9 * free:
-        raise MemoryError(
-            f"{n_saved} saved times of {n_paths} paths take {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: "
-            "take a larger save_every or fewer paths"
-        )
+        raise MemoryError(f"{what} take {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: {advice}")
 
 
 def _free_memory() -> int | None:

@@ -96,7 +96,6 @@ def stationary(run: Run) -> Evidence:
                 color=line.get_color(),
             )
         ax.set(xlabel="x", ylabel="p(x)", yscale="log", ylim=(1e-3, 1), title="Quartic well, stable noise, sigma = 1")
-        ax.legend(frameon=False)
 
     columns = ("well", "quantity", "measured", "exact", "stderr")
     return Evidence(tests, tables=[Table("Stationary laws", columns, tuple(rows))], figure=figure)
@@ -164,10 +163,11 @@ def first_passages(run: Run) -> Evidence:
         sigma = np.geomspace(0.015, 0.07, 30)
         models = [LevyFlight(DoubleWell(), alpha, float(s)) for s in sigma]
         ax.plot(sigma, [theory.imkeller_pavlyukevich_time(m, -1.0, low) for m in models], "--", label="power law")
-        for (height, s), (mean, error) in times.items():
-            ax.errorbar(s, mean, 5 * error, fmt="o" if height < 1 else "s", ms=5, label=f"barrier {height:g}")
+        for height, marker, shift in ((0.25, "o", 0.98), (1.0, "s", 1.02)):  # side by side where they coincide
+            found = [(s * shift, *value) for (h, s), value in times.items() if h == height]
+            where, mean, error = (np.array(column) for column in zip(*found, strict=True))
+            ax.errorbar(where, mean, 5 * error, fmt=marker, ms=5, label=f"simulated, barrier {height:g}")
         ax.set(xscale="log", yscale="log", xlabel="sigma", ylabel="mean exit time", title="Double well, alpha = 1.5")
-        ax.legend(frameon=False)
 
     columns = ("system", "sigma", "mean exit time", "stderr", "formula")
     return Evidence(tests, tables=[Table("Exit times", columns, rows)], figure=figure)

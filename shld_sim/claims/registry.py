@@ -27,7 +27,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers behind a verdict: a title, column names, and rows of numbers or strings."""
+    """Numbers behind a verdict.
+
+    Attributes
+    ----------
+    title : str
+        What they are.
+    columns : tuple of str
+        Names of the columns.
+    rows : tuple of tuple
+        Numbers and strings.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -99,12 +109,12 @@ class Claim:
         A few words.
     statement : str
         What the document says.
-    corrected : str
-        The corrected form that is measured too; empty when there is none.
     rule : str
         What is measured and compared, and what decides.
     check : callable
         Measures it: ``check(run) -> Evidence``.
+    corrected : str
+        The corrected form that is measured too; empty when there is none.
     """
 
     id: str

@@ -34,7 +34,11 @@ def _draw(result: Result, home: Path) -> str:
 
     name = result.claim.id.replace(".", "-") + ".png"
     figure, ax = plotting.new_figure()
+    ax.set_prop_cycle(color=[color for name, color in plotting.PALETTE.items() if name != "black"])
     result.evidence.figure(ax)
+    title = ax.get_title()
+    ax.set_title("")
+    plotting.finish(ax, title=title)
     plotting.save(figure, home / name)
     return name
 

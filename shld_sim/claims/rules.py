@@ -109,7 +109,20 @@ class Test:
 
 
 def decide(stated: Sequence[Test], corrected: Sequence[Test] = ()) -> Verdict:
-    """Return the verdict that the tests of a statement and of its corrected form give."""
+    """Return the verdict that the tests of a statement and of its corrected form give.
+
+    Parameters
+    ----------
+    stated : sequence of Test
+        Tests of the statement, at least one.
+    corrected : sequence of Test
+        Tests of the corrected form; none when there is no such form.
+
+    Returns
+    -------
+    Verdict
+        By the rule at the head of this module.
+    """
     if not stated:
         raise ValueError("a claim must bring at least one test of its statement, got none")
     said = [test.outcome for test in stated]

@@ -89,7 +89,6 @@ def generator(run: Run) -> Evidence:
         ax.errorbar(radii**2 * size / (5 * D), value, 5 * error, fmt="ok", ms=4, label="measured")
         ax.axhline(0.0, color="0.6", lw=0.8)
         ax.set(xlabel="Gamma_H", ylabel="d E[V]/dt", title="Energy drift along a ray, H = diag(1, 4)")
-        ax.legend(frameon=False)
 
     columns = ("radius", "Gamma", "Gamma_H", "drift", "stderr", "corrected", "as stated")
     return Evidence(stated, corrected, [Table("Conditional energy change", columns, rows)], figure)
@@ -177,10 +176,9 @@ def almost_sure(run: Run) -> Evidence:
         ax.plot(eta, exponents, label="almost sure: E ln|1 - eta(lam + s xi)|")
         ax.plot(eta, squares, "--", label="mean square: ln E(...)^2 / 2")
         ax.axhline(0.0, color="0.6", lw=0.8)
-        ax.axvline(float(theory.chain_mean_square_threshold(1.0, 0.5)), ls=":", color="0.4")
-        ax.text(1.57, -1.9, "2 lam/(lam^2 + s^2)", rotation=90, ha="right", color="0.3")
-        ax.set(xlabel="step eta", ylabel="growth exponent", title="Linear chain, lam = 1, s = 0.5", ylim=(-2, 1))
-        ax.legend(frameon=False, loc="lower right")
+        threshold = float(theory.chain_mean_square_threshold(1.0, 0.5))
+        ax.axvline(threshold, ls=":", color="0.4", label="2 lam/(lam^2 + s^2)")
+        ax.set(xlabel="step eta", ylabel="growth exponent", title="Linear chain, lam = 1, s = 0.5", ylim=(-1.6, 1.6))
 
     columns = ("Gamma_H", "mean-square growth", "stderr", "-2 lam + s^2", "almost-sure exponent")
     return Evidence(stated, corrected, [Table("Linear equation, lam = 1", columns, tuple(rows))], figure)

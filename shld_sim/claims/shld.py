@@ -91,7 +91,6 @@ def master_equation(run: Run) -> Evidence:
             line = ax.plot(solver.grid.x, p, label=f"t = {t:g}")[0]
             ax.plot(0.5 * (edges[1:] + edges[:-1]), histogram, "o", ms=3, color=line.get_color())
         ax.set(xlim=(-2.2, 2.2), xlabel="x", ylabel="p(x, t)", title="Lines: grid solver. Points: ensemble")
-        ax.legend(frameon=False)
 
     columns = ("t", "P(X>0)", "grid", "E X^2", "grid", "chi-square", "degrees")
     return Evidence(tests, tables=[Table("Ensemble against grid", columns, tuple(rows))], figure=figure)
@@ -151,7 +150,6 @@ def langevin(run: Run) -> Evidence:
             )
         ax.plot(dt, strong.mean(axis=0)[0] * dt / dt[0], ":", color="0.5", label="slope 1")
         ax.set(xscale="log", yscale="log", xlabel="dt", ylabel="error at t = 1", title="Orders of Euler-Maruyama")
-        ax.legend(frameon=False)
 
     rows = tuple((f"2^-{k}", *pair) for k, *pair in zip(levels, strong.mean(axis=0), weak.mean(axis=0), strict=True))
     return Evidence(tests, tables=[Table("Errors at t = 1", ("dt", "strong", "weak"), rows)], figure=figure)
@@ -198,7 +196,6 @@ def gibbs(run: Run) -> Evidence:
         ax.plot(z, density(z), label="exp(-V/D)/Z")
         ax.plot(0.5 * (edges[1:] + edges[:-1]), histogram, "o", ms=3, label="simulated")
         ax.set(xlabel="x", ylabel="p(x)", title="Double well, D = 0.25", ylim=(0, None))
-        ax.legend(frameon=False)
 
     rows = (("Euler chain", square, error, chain, D / k),)
     table = Table("Harmonic well, k = 2, dt = 0.2, D = 0.5", ("", "variance", "stderr", "D/(k(1-k dt/2))", "D/k"), rows)
@@ -304,7 +301,6 @@ def kramers(run: Run) -> Evidence:
             ax.errorbar(1 / row[0], row[4], 2 * row[5], fmt="o", ms=4, color="k")
         ax.plot([], [], "ok", ms=4, label="simulated")
         ax.set(yscale="log", xlabel="1/D", ylabel="rate", title="Escape from the double well")
-        ax.legend(frameon=False)
 
     return Evidence(stated, corrected, [Table("Escape rate by four routes", columns, tuple(rows))], figure)
 
@@ -358,7 +354,6 @@ def escape_time(run: Run) -> Evidence:
         ax.set(
             xscale="log", xlabel="D", ylabel="time / exp(dE/D)", title="From one minimum to the other", ylim=(0, None)
         )
-        ax.legend(frameon=False)
 
     return Evidence([stated], corrected, figure=figure)
 
@@ -415,7 +410,6 @@ def uncertainty(run: Run) -> Evidence:
         ax.axhline(0.5, ls=":", color="0.4", label="1/2, as stated")
         ax.axhline(1.0, ls="--", color="0.4", label="1, bound for Gibbs laws")
         ax.set(xlabel="width of the density", ylabel="sd(x) sd(V')/D", title="Double well, D = 0.1", ylim=(0, 6))
-        ax.legend(frameon=False)
 
     return Evidence(stated, corrected, [Table("Gibbs laws", ("potential", "D", "product/D"), tuple(rows))], figure)
 
@@ -481,7 +475,6 @@ def convergence(run: Run) -> Evidence:
         ax.plot(t, theory.claimed_energy_bound(gap, low, D, d, t), ":", label="bound as stated")
         ax.plot(t, theory.corrected_energy_bound(gap, low, high, D, d, t), "--", label="corrected bound")
         ax.set(xlabel="t", ylabel="E V - V*", title="Quadratic well, k = 10, D = 1", yscale="log")
-        ax.legend(frameon=False)
 
     columns = ("well", "t", "E V - V*", "stderr", "stated bound", "corrected bound")
     return Evidence(stated, corrected, [Table("Mean energy", columns, tuple(rows))], figure)
@@ -552,7 +545,6 @@ def consolidation(run: Run) -> Evidence:
         ax.axhline(1.0, ls=":", color="0.3", label="1, as stated")
         ax.set_xticks(place, [r[0] for r in rows])
         ax.set(ylabel="consolidation ratio", title="C at equilibrium")
-        ax.legend(frameon=False)
 
     columns = ("landscape", "D", "E C", "stderr", "mean curvature")
     return Evidence(stated, corrected, [Table("Equilibrium", columns, tuple(rows))], figure)
