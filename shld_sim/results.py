@@ -176,9 +176,7 @@ class Ensemble:
                 if header.pop("format") != FORMAT:
                     raise KeyError("format")
                 arrays = {name: file[name] for name in ("t", "x", "status", "words")}
-        except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+        except (KeyError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
             raise ValueError(f"path must be a file written by Ensemble.save, got {os.fspath(path)!r}") from None
         header["model"] = _rebuild_model(header["model"], model)
         return cls(**header, **arrays)

@@ -111,7 +111,7 @@ def symmetric_stable(word1, word2, alpha: float) -> np.ndarray:
     u = unit_open(word2)
     v = np.pi * (u - 0.5)
     logarithm = (1.0 - alpha) / alpha * np.log(np.cos((1.0 - alpha) * v) / w) - np.log(sin_pi(u)) / alpha
-    return np.sin(alpha * v) * np.exp(np.minimum(logarithm, 700.0))
+    return np.sin(alpha * v) * np.exp(np.minimum(logarithm, 340.0))
 
 
 def positive_stable(word1, word2, a: float) -> np.ndarray:
@@ -121,7 +121,7 @@ def positive_stable(word1, word2, a: float) -> np.ndarray:
     if a == 1.0:
         return np.ones_like(u)
     logarithm = (1.0 - a) / a * np.log(sin_pi((1.0 - a) * u) / w) - np.log(sin_pi(u)) / a
-    return sin_pi(a * u) * np.exp(np.minimum(logarithm, 700.0))
+    return sin_pi(a * u) * np.exp(np.minimum(logarithm, 340.0))
 
 
 def normal_vector(streams: Streams, d: int) -> np.ndarray:

@@ -84,9 +84,9 @@ def test_verdicts(stated, corrected, verdict):
 
 
 def test_rules_refuse_nonsense():
-    with pytest.raises(ValueError, match="stderr of test 'q' must be finite and not negative, got -1.0"):
+    with pytest.raises(ValueError, match=r"stderr of test 'q' must be finite and not negative, got -1\.0"):
         Test("q", 1.0, 1.0, -1.0)
-    with pytest.raises(ValueError, match="value of test 'q' must be finite and not negative, got nan"):
+    with pytest.raises(ValueError, match=r"value of test 'q' must be finite and not negative, got nan"):
         Test("q", math.nan, 1.0)
     with pytest.raises(ValueError, match="relation must be one of"):
         Test("q", 1.0, 1.0, relation="near")
@@ -138,9 +138,9 @@ def test_select_by_pattern():
 
 
 def test_claims_cannot_be_registered_twice_or_without_a_document():
-    with pytest.raises(ValueError, match="id must be new, got 'shld.gibbs'"):
+    with pytest.raises(ValueError, match=r"id must be new, got 'shld\.gibbs'"):
         claim("shld.gibbs", "t", statement="s", rule="r")(lambda run: Evidence([]))
-    with pytest.raises(ValueError, match="id must begin with one of shld, sdsd, levy, got 'other.x'"):
+    with pytest.raises(ValueError, match=r"id must begin with one of shld, sdsd, levy, got 'other\.x'"):
         claim("other.x", "t", statement="s", rule="r")(lambda run: Evidence([]))
 
 

@@ -11,7 +11,14 @@ from collections.abc import Callable
 
 import pytest
 
-NAMESPACES = ("shld_sim", "shld_sim.potentials", "shld_sim.grid", "shld_sim.theory", "shld_sim.plotting", "shld_sim.claims")
+NAMESPACES = (
+    "shld_sim",
+    "shld_sim.potentials",
+    "shld_sim.grid",
+    "shld_sim.theory",
+    "shld_sim.plotting",
+    "shld_sim.claims",
+)
 
 
 def sections(docstring: str) -> dict[str, list[str]]:

@@ -28,6 +28,7 @@ from shld_sim.engine.elementary import (
 from shld_sim.engine.streams import next_word, unit_open, unit_open_zero
 
 B = 128  # lanes of a block
+LARGEST = 340.0  # stable numbers end at e^340, so that their squares are finite: at alpha = 0.1 one in 10^14 is cut
 
 
 @inline
@@ -59,7 +60,7 @@ def symmetric_stable(word1, word2, alpha):
     cos_rest = sin_half(0.5 * math.pi - abs((1.0 - alpha) * v))
     inverse = 1.0 / alpha
     power = (1.0 - alpha) * inverse * log_positive(cos_rest / w) - inverse * log_positive(cos_v)
-    return sine * exp_bounded(power if power < 700.0 else 700.0)
+    return sine * exp_bounded(power if power < LARGEST else LARGEST)
 
 
 @inline
@@ -70,7 +71,7 @@ def positive_stable(word1, word2, a):
     u = unit_open(word2)
     inverse = 1.0 / a
     power = (1.0 - a) * inverse * log_positive(_sin_pi((1.0 - a) * u) / w) - inverse * log_positive(_sin_pi(u))
-    return _sin_pi(a * u) * exp_bounded(power if power < 700.0 else 700.0)
+    return _sin_pi(a * u) * exp_bounded(power if power < LARGEST else LARGEST)
 
 
 @inline
