@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType, TracebackType
 from typing import Any
+
+import numpy as np
 
 from shld_sim import _checks
 
@@ -70,3 +73,31 @@ class Pace:
         """Adjust the amount after a piece, by at most a factor of 4."""
         taken = max(time.perf_counter() - self.start, 1e-6)
         self.amount = max(2, int(self.amount * min(4.0, max(0.25, PIECE / taken))))
+
+
+def cuts(n_paths: int, n_threads: int, block: int) -> list[tuple[int, int]]:
+    """Return ranges of paths, one per thread, cut between blocks."""
+    blocks = -(-n_paths // block)
+    edges = np.unique(np.linspace(0, blocks, min(n_threads, blocks) + 1).astype(int)) * block
+    return [(int(a), int(min(b, n_paths))) for a, b in itertools.pairwise(edges)]
+
+
+def check_memory(what: str, size: int, advice: str) -> None:
+    """Raise MemoryError when ``size`` bytes are more than the machine has free."""
+    free = free_memory()
+    if free is not None and size > 0.9 * free:
+        raise MemoryError(f"{what} take {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: {advice}")
+
+
+def free_memory() -> int | None:
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -28,7 +28,7 @@ EXPECTED = {
     "levy.stationary": "supported",
     "levy.first-passage": "supported",
 }
-SIMULATE = sys.modules["shld_sim.simulate"]  # the module: its name in the package is that of the function
+ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 
 
@@ -256,39 +256,39 @@ def verdict(id):
     ],
 )
 def test_noise_a_fifth_too_strong_is_noticed(id, monkeypatch):
-    right = SIMULATE._amplitude
-    monkeypatch.setattr(SIMULATE, "_amplitude", lambda model, t: 1.2 * right(model, t))
+    right = ARGUMENTS.amplitude
+    monkeypatch.setattr(ARGUMENTS, "amplitude", lambda model, t: 1.2 * right(model, t))
     assert verdict(id) == "refuted"
 
 
 def test_noise_switched_off_is_noticed(monkeypatch):
-    right = SIMULATE._amplitude
-    monkeypatch.setattr(SIMULATE, "_amplitude", lambda model, t: 1e-9 * right(model, t))
+    right = ARGUMENTS.amplitude
+    monkeypatch.setattr(ARGUMENTS, "amplitude", lambda model, t: 1e-9 * right(model, t))
     assert verdict("shld.master-equation") == "refuted"
     assert verdict("levy.stationary") == "refuted"
 
 
 @pytest.mark.parametrize("id", ["levy.stationary", "levy.first-passage"])
 def test_a_wrong_alpha_is_noticed(id, monkeypatch):
-    right = SIMULATE._noise_kind
+    right = ARGUMENTS.noise_kind
 
     def wrong(model, dt):
         kind, alpha, unit = right(model, dt)
         return kind, alpha + 0.1, unit
 
-    monkeypatch.setattr(SIMULATE, "_noise_kind", wrong)
+    monkeypatch.setattr(ARGUMENTS, "noise_kind", wrong)
     assert verdict(id) == "refuted"
 
 
 @pytest.mark.parametrize("id", ["shld.master-equation", "levy.stationary"])
 def test_a_wrong_power_of_dt_is_noticed(id, monkeypatch):
-    right = SIMULATE._noise_kind
+    right = ARGUMENTS.noise_kind
 
     def wrong(model, dt):
         kind, alpha, unit = right(model, dt)
         return kind, alpha, unit**1.1
 
-    monkeypatch.setattr(SIMULATE, "_noise_kind", wrong)
+    monkeypatch.setattr(ARGUMENTS, "noise_kind", wrong)
     assert verdict(id) == "refuted"
 
 

@@ -17,7 +17,7 @@ import shld_sim as shld
 from shld_sim import _work, theory
 from shld_sim.results import Status
 
-driver = sys.modules["shld_sim.simulate"]  # the module; the package's attribute of this name is the function
+driver = sys.modules["shld_sim.simulate.passage"]
 SEED = int(os.environ.get("SHLD_TEST_SEED", "1"))
 FALSE_ALARM = 2.0 * stats.norm.sf(5.0)
 INF = np.inf

@@ -16,7 +16,7 @@ import shld_sim as shld
 from shld_sim import _work
 from shld_sim.results import Status
 
-driver = sys.modules["shld_sim.simulate"]  # the module; the package's attribute of this name is the function
+driver = sys.modules["shld_sim.simulate.ensemble"]
 
 
 def _bowl_energy(x, y, z, p):
@@ -327,10 +327,10 @@ def test_results_are_frozen():
 
 
 def test_memory_is_checked_before_anything_is_allocated(monkeypatch):
-    monkeypatch.setattr(driver, "_free_memory", lambda: 10_000_000)
+    monkeypatch.setattr(_work, "free_memory", lambda: 10_000_000)
     with pytest.raises(MemoryError, match=r"1001 saved times of 2000 paths take 0\.0 GiB.*save_every"):
         shld.simulate(WELL, 0.0, 0.01, n_steps=1000, n_paths=2000, save_every=1)
-    monkeypatch.setattr(driver, "_free_memory", lambda: None)  # unknown: go on
+    monkeypatch.setattr(_work, "free_memory", lambda: None)  # unknown: go on
     assert shld.simulate(WELL, 0.0, 0.01, n_steps=10, n_paths=20, save_every=1).x.shape == (11, 20)
     monkeypatch.undo()
     with pytest.raises(MemoryError, match="1000000000001 saved times of 1000 paths"):
