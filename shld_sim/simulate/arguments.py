@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,28 @@ def seed_of(seed: int | np.random.SeedSequence) -> int | np.random.SeedSequence:
     if isinstance(seed, np.random.SeedSequence):
         return seed
     return _checks.integer("seed", seed, 0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a kernel makes the steps of a model: the compiled ``run`` and what it is told."""
+
+    run: Callable[..., None]
+    params: tuple[Any, ...]
+    alpha: float
+    unit: float  # size of a standard increment of the noise over dt
+    lanes: int  # paths of a block
+
+
+def ensemble_plan(model: Model, scheme: str, dt: float, given: bool) -> Plan:
+    """Return the plan of an ensemble; with ``given`` increments the noise is copied, not drawn."""
+    from shld_sim.engine import ensemble
+
+    functions = model.potential.functions
+    kind, alpha, unit = ("given", 2.0, 1.0) if given else noise_kind(model, dt)
+    flow = functions.flow if scheme == "split" else None
+    run = ensemble.ensemble_kernel(functions.gradient, flow, functions.vector, model.dim, kind, scheme)
+    return Plan(run, model.potential.params, alpha, unit, ensemble.B)
 
 
 def noise_kind(model: Model, dt: float) -> tuple[str, float, float]:

@@ -195,19 +195,8 @@ def _advance(
     run: Ensemble, n_steps: int, given: Array | None, on_divergence: str, n_threads: int | None, progress: bool | None
 ) -> Ensemble:
     """Return ``run`` continued to step ``n_steps``."""
-    from shld_sim.engine import ensemble
-
     model, dim, dt = run.model, run.model.dim, run.dt
-    functions = model.potential.functions
-    kind, alpha, unit = arguments.noise_kind(model, dt) if given is None else ("given", 2.0, 1.0)
-    kernel = ensemble.ensemble_kernel(
-        functions.gradient,
-        functions.flow if run.scheme == "split" else None,
-        functions.vector,
-        dim,
-        kind,
-        run.scheme,
-    )
+    plan = arguments.ensemble_plan(model, run.scheme, dt, given is not None)
     every = run.save_every
     # Rows that stay: a run that ended between two saved steps kept its last row only for being the end.
     old = 0 if every is None else run.n_steps // every + 1
@@ -221,15 +210,15 @@ def _advance(
     saved = paths[old : old + fresh]
     state, words, status = arguments.inward(run.final[None], dim)[0].copy(), run.words.copy(), run.status.copy()
     source = np.zeros((1, 1, dim)) if given is None else given
-    ranges = cuts(run.n_paths, thread_count(n_threads), ensemble.B)
+    ranges = cuts(run.n_paths, thread_count(n_threads), plan.lanes)
     pace = Pace(max(2, 2_000_000 // max(1, run.n_paths * dim)))
     done, row = run.n_steps, 0
 
     def advance(low: int, high: int, first: int, amplitudes: Array, rows: Array) -> None:
         """Move the paths low <= i < high from step ``first`` on, one step per amplitude, and write the kept ``rows``."""
         increments = source if given is None else source[first : first + len(amplitudes)]
-        fixed = (dt, alpha, model.potential.params, increments)
-        kernel(state, words, low, high, amplitudes, *fixed, first, rows, every if len(rows) else 0)
+        fixed = (dt, plan.alpha, plan.params, increments)
+        plan.run(state, words, low, high, amplitudes, *fixed, first, rows, every if len(rows) else 0)
 
     with Team(len(ranges)) as team, Progress(n_steps - done, "simulate", progress) as bar:
         while done < n_steps and not team.interrupted:
