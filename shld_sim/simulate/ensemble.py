@@ -225,7 +225,7 @@ def _advance(
             count = min(pace.begin(), n_steps - done)
             new = 0 if every is None else (done + count) // every - done // every
             amplitudes = np.broadcast_to(
-                unit * arguments.amplitude(model, dt * np.arange(done, done + count)), count
+                plan.unit * arguments.amplitude(model, dt * np.arange(done, done + count)), count
             ).copy()
             before = state.copy(), words.copy()
             rows = saved[row : row + new]
