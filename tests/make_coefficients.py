@@ -56,8 +56,8 @@ def exponential_rest(r):
 LARGEST_S = (sqrt(2) - 1) / (sqrt(2) + 1)  # of s = (m - 1)/(m + 1) for m in [sqrt(1/2), sqrt(2)]
 TABLES = {
     "log_positive": (artanh_rest, 0, LARGEST_S**2, 6),
-    "exp_bounded": (exponential_rest, -log(2) / 2, log(2) / 2, 10),
-    "_sin_quarter": (sine_rest, 0, (pi / 4) ** 2, 6),
+    "_exp_parts": (exponential_rest, -log(2) / 2, log(2) / 2, 10),
+    "_sin_quarter": (sine_rest, 0, (pi / 4) ** 2, 5),
     "_cos_quarter": (cosine_rest, 0, (pi / 4) ** 2, 5),
     "sin_half": (sine_rest, 0, (pi / 2) ** 2, 8),
 }

@@ -30,6 +30,7 @@ SQRT_HALF_BITS = 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
 MANTISSA = 0x000FFFFFFFFFFFFF
 TWO_52_BITS = 0x4330000000000000  # bits of 2^52: or-ing an integer below 2^52 in makes the double 2^52 + integer
 ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
+LN2 = 0.6931471805599453
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 # pi/2 in three parts whose products with integers up to 2^20 are exact
 HALF_PI_1, HALF_PI_2, HALF_PI_3 = 1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21
@@ -64,13 +65,10 @@ def log_positive(x):
     f = as_double((shifted & U(MANTISSA)) + U(SQRT_HALF_BITS)) - 1.0
     s = f / (2.0 + f)
     z = s * s
-    q = 0.15331721600556042 + z * 0.14616449685043406
-    q = 0.18182889125261723 + z * q
-    q = 0.2222221113479508 + z * q
-    q = 0.28571428625975487 + z * q
-    q = 0.39999999999899505 + z * q
-    q = 0.666666666666667 + z * q
-    return k * LN2_HIGH + (2.0 * s + (s * z * q + k * LN2_LOW))
+    w = z * z
+    even = 0.666666666666667 + w * (0.28571428625975487 + w * (0.18182889125261723 + w * 0.14616449685043406))
+    odd = 0.39999999999899505 + w * (0.2222221113479508 + w * 0.15331721600556042)
+    return k * LN2 + s * (2.0 + z * (even + z * odd))
 
 
 @inline
@@ -84,61 +82,59 @@ def log(x):
 
 
 @inline
-def exp_bounded(x):
-    """Return exp(x) for -708 <= x <= 709; smaller x count as -708."""
-    x = x if x > -708.0 else -708.0
-    # exp(x) = 2^k exp(r), |r| <= ln(2)/2
+def _exp_parts(x):
+    """Return exp(r) and the bits of 1.5 2^52 + k, where exp(x) = 2^k exp(r), |r| <= ln(2)/2."""
     rounded = x * 1.4426950408889634 + ROUND
     k = rounded - ROUND
     r = (x - k * LN2_HIGH) - k * LN2_LOW
-    q = 2.510520637395701e-08 + r * 2.0914679376583935e-09
-    q = 2.7557273661348637e-07 + r * q
-    q = 2.7557255425746435e-06 + r * q
-    q = 2.4801587325533363e-05 + r * q
-    q = 0.00019841269874800493 + r * q
-    q = 0.0013888888888883752 + r * q
-    q = 0.008333333333326141 + r * q
-    q = 0.04166666666666667 + r * q
-    q = 0.1666666666666667 + r * q
-    q = 0.5 + r * q
-    q = 1.0 + (r + r * r * q)
-    return q * as_double((as_bits(rounded) + U(1023)) << U(52))
+    s = r * r
+    t = s * s
+    low = 0.5 + r * 0.1666666666666667 + s * (0.04166666666666667 + r * 0.008333333333326141)
+    middle = (
+        0.0013888888888883752 + r * 0.00019841269874800493 + s * (2.4801587325533363e-05 + r * 2.7557255425745734e-06)
+    )
+    high = 2.7557273661348637e-07 + r * 2.510520637395701e-08 + s * 2.0914679376583935e-09
+    return 1.0 + (r + s * (low + t * (middle + t * high))), as_bits(rounded)
+
+
+@inline
+def exp_bounded(x):
+    """Return exp(x) for -708 <= x <= 709; smaller x count as -708."""
+    q, k = _exp_parts(x if x > -708.0 else -708.0)
+    return q * as_double((k + U(1023)) << U(52))
 
 
 @inline
 def exp(x):
     """Return exp(x): inf above 709.78, 0 below -708, NaN for NaN."""
     x = 1.0 * x
-    value = exp_bounded(x if x < 709.0 else 709.0)
-    value = value * exp_bounded(x - 709.0) if x > 709.0 else value
-    value = value if x < 709.79 else math.inf
-    value = value if x > -708.0 else 0.0
-    return value if x == x else x
+    # comparisons that are false for NaN, so that it goes through
+    bounded = -708.0 if x < -708.0 else x
+    bounded = 709.79 if bounded > 709.79 else bounded
+    q, k = _exp_parts(bounded)
+    value = 2.0 * (q * as_double((k + U(1022)) << U(52)))  # 2^k in two factors: k may be 1024
+    value = 0.0 if x < -708.0 else value
+    return math.inf if x > 709.782712893384 else value
 
 
 @inline
 def _sin_quarter(y):
     """Return sin(y) for |y| <= pi/4."""
     z = y * y
-    q = 1.6058531618986147e-10 + z * -7.586697117706918e-13
-    q = -2.5052106232447578e-08 + z * q
-    q = 2.7557319219339167e-06 + z * q
-    q = -0.00019841269841265065 + z * q
-    q = 0.008333333333333331 + z * q
-    q = -0.16666666666666666 + z * q
-    return y + y * z * q
+    w = z * z
+    even = -0.16666666666666666 + w * (-0.00019841269836758574 + w * -2.5051131845003624e-08)
+    odd = 0.008333333333330948 + w * (2.755731610255244e-06 + w * 1.5918129294866608e-10)
+    return y + y * z * (even + z * odd)
 
 
 @inline
 def _cos_quarter(y):
     """Return cos(y) for |y| <= pi/4."""
     z = y * y
-    q = 2.08761462684032e-09 + z * -1.1382632425521717e-11
-    q = -2.7557317271729793e-07 + z * q
-    q = 2.480158729876569e-05 + z * q
-    q = -0.0013888888888887398 + z * q
-    q = 0.041666666666666664 + z * q
-    return 1.0 - (0.5 * z - z * z * q)
+    w = z * z
+    even = 0.041666666666666664 + w * (2.480158729876569e-05 + w * 2.08761462684032e-09)
+    odd = -0.0013888888888887398 + w * (-2.7557317271729793e-07 + w * -1.1382632425521717e-11)
+    return 1.0 - z * (0.5 - z * (even + z * odd))
 
 
 @inline

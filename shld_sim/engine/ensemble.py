@@ -16,7 +16,23 @@ from shld_sim.engine.elementary import inline, vectorisable
 # `elementary`.
 OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
 B = variates.B
+LONG_B = 32  # lanes of a block of long vectors: a block of noise in 100 dimensions is 25 kB
 BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: it stays in the first-level cache
+
+
+@inline
+def lane_order(i, c, d):
+    """Return the place of coordinate c of lane i where lanes lie side by side."""
+    return c * B + i
+
+
+@inline
+def path_order(i, c, d):
+    """Return the place of coordinate c of lane i where the coordinates of a path lie side by side."""
+    return i * d + c
+
+
+place = lane_order  # unless the kernel's maker says otherwise
 
 
 def _template(key):
@@ -36,7 +52,7 @@ def _template(key):
         z = np.empty((room * d + 1) * B)
         s = np.empty(4 * B, np.uint64)
         y = np.zeros(d * B)
-        v = np.empty(6 * d)
+        v = np.empty((6 + B) * d)
         skip = first % DRAWN
         for low in range(begin_path, end_path, B):
             high = min(low + B, end_path)
@@ -47,7 +63,7 @@ def _template(key):
                 for w in range(4):
                     s[w * B + i] = words[path, w]
                 for c in range(d):
-                    y[c * B + i] = x[path, c]
+                    y[place(i, c, d)] = x[path, c]
             row = 0
             # A draw serves DRAWN steps; a chunk that begins or ends inside one repeats it from its first step.
             begin = -skip
@@ -66,12 +82,12 @@ def _template(key):
                     if save_every > 0 and (first + begin + j + 1) % save_every == 0:
                         for i in range(high - low):
                             for c in range(d):
-                                saved[row, low + i, c] = y[c * B + i]
+                                saved[row, low + i, c] = y[place(i, c, d)]
                         row += 1
                 begin += count
             for i in range(high - low):
                 for c in range(d):
-                    x[low + i, c] = y[c * B + i]
+                    x[low + i, c] = y[place(i, c, d)]
 
     return run
 
@@ -96,25 +112,25 @@ def ensemble_kernel(
 ) -> Callable[..., None]:
     """Return the compiled ``run`` for a potential's functions, a kind of noise and a scheme ("euler" or "split")."""
     fill = noise_fill(noise, dim)
-    return specialised(  # type: ignore[no-any-return]
-        _template,
-        OPTIONS,
-        fill=fill,
-        advance=step_function(gradient, flow, vector, dim, scheme),
-        DRAWN=variates.drawn_steps(fill, dim),
-    )
+    names: dict[str, Any] = {"DRAWN": variates.drawn_steps(fill, dim)}
+    if vector:
+        names |= {"B": LONG_B, "place": path_order if scheme == "euler" else inlined(lane_order, B=LONG_B)}
+        fill = inlined(fill, B=LONG_B, fill_normal=inlined(variates.fill_normal, B=LONG_B))
+    advance = step_function(gradient, flow, vector, dim, scheme)
+    return specialised(_template, OPTIONS, fill=fill, advance=advance, **names)  # type: ignore[no-any-return]
 
 
 def step_function(
     gradient: Callable[..., Any], flow: Callable[..., Any] | None, vector: bool, dim: int, scheme: str
 ) -> Callable[..., None]:
     """Return the step of a block of lanes with the potential's functions built in."""
+    if scheme == "euler" and vector:
+        return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B)
     if scheme == "euler":
-        style = "vector" if vector else str(dim)
-        return inlined(getattr(steps, f"euler_{style}"), gradient=vectorisable(gradient, vector))
+        return inlined(getattr(steps, f"euler_{dim}"), gradient=vectorisable(gradient))
     if flow is not None:
         return inlined(steps.split_exact_1, flow=vectorisable(flow))
-    return inlined(steps.split_adaptive, descend=descent(gradient, vector, dim))
+    return inlined(steps.split_adaptive, descend=descent(gradient, vector, dim), B=LONG_B if vector else B)
 
 
 def descent(gradient: Callable[..., Any], vector: bool, dim: int) -> Callable[..., None]:

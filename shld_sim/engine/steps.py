@@ -1,7 +1,7 @@
 """One step of a block of lanes: Euler-Maruyama, and noise followed by the drift's own flow.
 
 Every template here makes ``advance(y, v, z, j, dt, amplitude, d, params)``, which moves a block of B lanes by step j of
-the noise block z. Coordinate c of lane i is ``y[c B + i]``; ``v`` is room for one point and its helpers. ``B``,
+the noise block z. Coordinate c of lane i is ``y[c B + i]`` unless said otherwise; ``v`` is room for helpers. ``B``,
 ``gradient`` and ``flow`` are global names that the kernel's maker fills in.
 """
 
@@ -9,47 +9,57 @@ from __future__ import annotations
 
 import math
 
+from shld_sim.engine.transpose import to_path_order
+
 B = 128
 
 # -- Euler-Maruyama: x + dx, dx = -grad V(x) dt + amplitude z ----
 
 
+# Rows are cut out of y and z first: an index that the compiler knows to lie inside its row keeps the loop vectorised.
+
+
 def euler_1(y, v, z, j, dt, amplitude, d, params):
+    row = z[j * B : (j + 1) * B]
     for i in range(B):
-        y[i] = y[i] - gradient(y[i], params) * dt + amplitude * z[j * B + i]
+        y[i] = y[i] - gradient(y[i], params) * dt + amplitude * row[i]
 
 
 def euler_2(y, v, z, j, dt, amplitude, d, params):
+    rows = z[2 * j * B : 2 * (j + 1) * B]
     for i in range(B):
         gx, gy = gradient(y[i], y[B + i], params)
-        y[i] = y[i] - gx * dt + amplitude * z[2 * j * B + i]
-        y[B + i] = y[B + i] - gy * dt + amplitude * z[(2 * j + 1) * B + i]
+        y[i] = y[i] - gx * dt + amplitude * rows[i]
+        y[B + i] = y[B + i] - gy * dt + amplitude * rows[B + i]
 
 
 def euler_3(y, v, z, j, dt, amplitude, d, params):
+    rows = z[3 * j * B : 3 * (j + 1) * B]
     for i in range(B):
         gx, gy, gz = gradient(y[i], y[B + i], y[2 * B + i], params)
-        y[i] = y[i] - gx * dt + amplitude * z[3 * j * B + i]
-        y[B + i] = y[B + i] - gy * dt + amplitude * z[(3 * j + 1) * B + i]
-        y[2 * B + i] = y[2 * B + i] - gz * dt + amplitude * z[(3 * j + 2) * B + i]
+        y[i] = y[i] - gx * dt + amplitude * rows[i]
+        y[B + i] = y[B + i] - gy * dt + amplitude * rows[B + i]
+        y[2 * B + i] = y[2 * B + i] - gz * dt + amplitude * rows[2 * B + i]
 
 
 def euler_vector(y, v, z, j, dt, amplitude, d, params):
-    point, slope = v[:d], v[d : 2 * d]
+    """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i d + c]``."""
+    slope, noise = v[:d], v[6 * d :]
+    to_path_order(z, j * d * B, B, d, noise)
     for i in range(B):
-        for c in range(d):
-            point[c] = y[c * B + i]
+        point, kick = y[i * d : (i + 1) * d], noise[i * d : (i + 1) * d]
         gradient(point, slope, params)
         for c in range(d):
-            y[c * B + i] = point[c] - slope[c] * dt + amplitude * z[(j * d + c) * B + i]
+            point[c] = point[c] - slope[c] * dt + amplitude * kick[c]
 
 
 # -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----
 
 
 def split_exact_1(y, v, z, j, dt, amplitude, d, params):
+    row = z[j * B : (j + 1) * B]
     for i in range(B):
-        y[i] = flow(y[i] + amplitude * z[j * B + i], dt, params)
+        y[i] = flow(y[i] + amplitude * row[i], dt, params)
 
 
 def split_adaptive(y, v, z, j, dt, amplitude, d, params):
