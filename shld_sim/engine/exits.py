@@ -97,55 +97,76 @@ def touch_probability(product, rate):
     return exp_bounded(exponent if exponent < 0.0 else 0.0)
 
 
-def advance_euler(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params):
-    """One Euler step of every lane from row j of ``x`` to row j + 1, with its probability of having stayed."""
+# A step that touches with a probability below exp(-37) leaves the probability of having stayed as it is, to the last bit.
+# So a vectorised pass moves the lanes and notes how near each came; the few that came near are then looked at one by one.
+NEGLIGIBLE = -37.0
+
+
+def advance_euler(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
+    """One Euler step of every lane from row j of ``x`` to row j + 1."""
     ahead = x[j * B : (j + 2) * B]
     row = z[j * B : (j + 1) * B]
     for i in range(B):
         v = ahead[i]
         w = v - gradient(v, params) * dt + amplitude * row[i]
         ahead[B + i] = w
-        stay[i] = stay[i] * (1.0 - touch_probability(distance_product(v, w, low, high), rate))
-        when = float(j) if stay[i] < level[i] else leave[i]
-        leave[i] = when if when < leave[i] else leave[i]
+        exponent = -rate * distance_product(v, w, low, high)
+        near[i] = near[i] if exponent <= near[i] else exponent
 
 
-def advance_flow(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params):
-    """One split step, noise and then the exact flow; a path leaves by its jump or by the flow after it."""
+def advance_flow(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
+    """One split step, noise and then the exact flow; ``jumped`` keeps where the noise alone led."""
     ahead = x[j * B : (j + 2) * B]
     row = z[j * B : (j + 1) * B]
+    landed = jumped[j * B : (j + 1) * B]
     for i in range(B):
         v = ahead[i]
         u = v + amplitude * row[i]
+        landed[i] = u
         jump = distance_product(v, u, low, high)
         flowed = flow(u, dt, params)
         w = u if jump <= 0.0 else flowed  # a path that has left stays where it landed
         ahead[B + i] = w
         drift = distance_product(v, w, low, high)
-        stay[i] = stay[i] * (1.0 - touch_probability(jump if jump < drift else drift, rate))
-        when = float(j) if stay[i] < level[i] else leave[i]
-        leave[i] = when if when < leave[i] else leave[i]
+        exponent = -rate * (jump if jump < drift else drift)
+        near[i] = near[i] if exponent <= near[i] else exponent
 
 
-def advance_adaptive(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params):
+def advance_adaptive(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
     """One split step with the flow computed to a tolerance."""
-    ahead = x[j * B : (j + 2) * B]
-    row = z[j * B : (j + 1) * B]
     point = np.empty(6)
     for i in range(B):
-        v = ahead[i]
-        u = v + amplitude * row[i]
+        v = x[j * B + i]
+        u = v + amplitude * z[j * B + i]
+        jumped[j * B + i] = u
         jump = distance_product(v, u, low, high)
         w = u
         if jump > 0.0:  # a path that has left needs no flow
             point[0] = u
             descend(point, 1, dt, params)
             w = point[0]
-        ahead[B + i] = w
+        x[(j + 1) * B + i] = w
         drift = distance_product(v, w, low, high)
-        stay[i] = stay[i] * (1.0 - touch_probability(jump if jump < drift else drift, rate))
-        when = float(j) if stay[i] < level[i] else leave[i]
-        leave[i] = when if when < leave[i] else leave[i]
+        exponent = -rate * (jump if jump < drift else drift)
+        near[i] = near[i] if exponent <= near[i] else exponent
+
+
+@inline
+def step_of_exit(x, jumped, i, stay, level, low, high, rate):
+    """Return the first of the steps made at which lane i left (STEPS: none) and its probability of having stayed."""
+    for j in range(STEPS):
+        v, w = x[j * B + i], x[(j + 1) * B + i]
+        product = distance_product(v, w, low, high)
+        if JUMPS:
+            jump = distance_product(v, jumped[j * B + i], low, high)
+            product = jump if jump < product else product
+        stay *= 1.0 - touch_probability(product, rate)
+        if stay < level:
+            return j, stay
+    return STEPS, stay
+
+
+JUMPS = False  # whether a step has a landing point between its ends
 
 
 def _template(key):
@@ -163,8 +184,9 @@ def _template(key):
         key0, key1 = keys
         x = np.empty((STEPS + 1) * B)
         z = np.empty((STEPS + 1) * B)
+        jumped = np.empty(STEPS * B)
         stay, level = lanes[B : 2 * B].copy(), lanes[2 * B : 3 * B].copy()
-        leave = np.empty(B)
+        near = np.empty(B)
         source = np.empty((1, 1, 1))
         for i in range(B):
             x[i] = lanes[i]
@@ -183,15 +205,17 @@ def _template(key):
                     stay[i] = 1.0
                     level[i] = start_lane(i, path[i], key0, key1, words)
             for i in range(B):
-                leave[i] = 1e9
+                near[i] = NEGLIGIBLE
             fill(z, words, STEPS, 1, alpha, source, 0)
             for j in range(STEPS):
-                advance(x, stay, leave, level, z, j, dt, amplitude, low, high, rate, params)
+                advance(x, jumped, near, z, j, dt, amplitude, low, high, rate, params)
             made += STEPS
             for i in range(B):
                 x_end = x[STEPS * B + i]
                 if path[i] >= 0:
-                    j = int(leave[i]) if leave[i] < STEPS else STEPS
+                    j = STEPS
+                    if not near[i] <= NEGLIGIBLE:  # also when it is not a number: such a path is sent to the driver
+                        j, stay[i] = exit_step(x, jumped, i, stay[i], level[i], low, high, rate)
                     gone = j < STEPS and age[i] + j + 1 <= limit
                     if gone:
                         v, w = x[j * B + i], x[(j + 1) * B + i]
@@ -231,4 +255,6 @@ def exit_kernel(
         advance = inlined(advance_flow, flow=vectorisable(flow))
     else:
         advance = inlined(advance_adaptive, descend=descent(gradient, False, 1))
-    return specialised(_template, OPTIONS, fill=noise_fill(noise, 1), advance=advance)  # type: ignore[no-any-return]
+    exit_step = inlined(step_of_exit, JUMPS=scheme != "euler")
+    fill = noise_fill(noise, 1)
+    return specialised(_template, OPTIONS, fill=fill, advance=advance, exit_step=exit_step)  # type: ignore[no-any-return]
