@@ -109,14 +109,26 @@ def ensemble_kernel(
     dim: int,
     noise: str,
     scheme: str,
+    boundary: str = "",
 ) -> Callable[..., None]:
-    """Return the compiled ``run`` for a potential's functions, a kind of noise and a scheme ("euler" or "split")."""
+    """Return the compiled ``run`` for a potential's functions, a kind of noise and a scheme ("euler" or "split").
+
+    With a ``boundary`` ("reflecting", "periodic" or "absorbing") the kernel takes (params, walls) in place of params.
+    """
     fill = noise_fill(noise, dim)
     names: dict[str, Any] = {"DRAWN": variates.drawn_steps(fill, dim)}
     if vector:
         names |= {"B": LONG_B, "place": path_order if scheme == "euler" else inlined(lane_order, B=LONG_B)}
         fill = inlined(fill, B=LONG_B, fill_normal=inlined(variates.fill_normal, B=LONG_B))
     advance = step_function(gradient, flow, vector, dim, scheme)
+    if boundary:
+        inner = {"advance": advance, **{name: names[name] for name in ("B", "place") if name in names}}
+        inner.setdefault("place", lane_order)
+        if boundary == "absorbing":
+            advance = inlined(steps.absorbed, **inner)
+        else:
+            confined = {"reflecting": steps.reflected, "periodic": steps.wrapped}[boundary]
+            advance = inlined(steps.bounded, **inner, confined=inlined(confined))
     return specialised(_template, OPTIONS, fill=fill, advance=advance, **names)  # type: ignore[no-any-return]
 
 

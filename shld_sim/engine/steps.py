@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from shld_sim.engine.transpose import to_path_order
 
 B = 128
@@ -114,6 +116,50 @@ def descend(v, d, dt, params):
             h *= 0.01
     for c in range(d):
         v[c] = math.nan  # reported as a diverged path
+
+
+# -- Walls: a step, and then what happens beyond them. ``params`` is (the potential's own, walls of shape (d, 2)) ----
+
+
+def bounded(y, v, z, j, dt, amplitude, d, params):
+    own, walls = params
+    advance(y, v, z, j, dt, amplitude, d, own)
+    for c in range(d):
+        low, high = walls[c, 0], walls[c, 1]
+        for i in range(B):
+            k = place(i, c, d)
+            y[k] = confined(y[k], low, high)
+
+
+def absorbed(y, v, z, j, dt, amplitude, d, params):
+    """A path that has come to lie on or beyond a wall stays where it is."""
+    own, walls = params
+    before = y.copy()
+    advance(y, v, z, j, dt, amplitude, d, own)
+    for i in range(B):
+        gone = False
+        for c in range(d):
+            x = before[place(i, c, d)]
+            gone = gone or x <= walls[c, 0] or x >= walls[c, 1]
+        if gone:
+            for c in range(d):
+                y[place(i, c, d)] = before[place(i, c, d)]
+
+
+def reflected(x, low, high):
+    """Return x folded back into [low, high] like light between two mirrors; one of them may be infinitely far."""
+    width = high - low
+    if width == math.inf:
+        return 2.0 * low - x if x < low else (2.0 * high - x if x > high else x)
+    t = (x - low) / (2.0 * width)
+    t = t - np.floor(t)
+    return low + 2.0 * width * (t if t < 0.5 else 1.0 - t)
+
+
+def wrapped(x, low, high):
+    """Return the point of [low, high) that differs from x by a whole number of periods."""
+    t = (x - low) / (high - low)
+    return low + (high - low) * (t - np.floor(t))
 
 
 # The gradient of any potential as a function on vectors
