@@ -77,7 +77,7 @@ $(VENV)/.run: $(VENV)/.made $(META)
 
 $(VENV)/.test: $(VENV)/.made $(META)
 	@echo "installing shld_sim and its tests in $(VENV)"
-	$(PIP) --editable '.[test,symbolic,progress]'
+	$(PIP) --editable '.[test,symbolic,progress,distributed]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.dev: $(VENV)/.made $(META)

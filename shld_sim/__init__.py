@@ -6,7 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from shld_sim._version import __version__
-from shld_sim.models import Langevin, LevyFlight
+from shld_sim.domains import Ball, Box, HalfSpace, Interval, Region
+from shld_sim.models import Diffusion, LabelNoise, Langevin, LevyFlight, Preconditioned, Underdamped
 from shld_sim.potentials import (
     DoubleWell,
     Harmonic,
@@ -23,14 +24,17 @@ from shld_sim.potentials import (
     TiltedDoubleWell,
     Washboard,
 )
+from shld_sim.records import Histogram, HistogramRecord, Moments, MomentsRecord
 from shld_sim.results import DivergenceError, Ensemble, Exits, Status
 from shld_sim.schedules import Cosine, Exponential, Logarithmic, Schedule, Table
-from shld_sim.simulate import first_passage, resume, simulate
+from shld_sim.simulate import extrapolate_exit_time, first_passage, resume, simulate
+from shld_sim.sweep import SweepResult, sweep
 
 if TYPE_CHECKING:
     from shld_sim import plotting, theory
     from shld_sim.claims import Ledger, verify
     from shld_sim.grid import FokkerPlanck, Grid
+    from shld_sim.rare import RareExit, rare_exit
 
 # Names that are loaded on first use, and the modules they come from.
 _LAZY = {
@@ -38,12 +42,17 @@ _LAZY = {
     "Grid": "shld_sim.grid",
     "Ledger": "shld_sim.claims",
     "verify": "shld_sim.claims",
+    "RareExit": "shld_sim.rare",
     "plotting": "shld_sim.plotting",
+    "rare_exit": "shld_sim.rare",
     "theory": "shld_sim.theory",
 }
 
 __all__ = [
+    "Ball",
+    "Box",
     "Cosine",
+    "Diffusion",
     "DivergenceError",
     "DoubleWell",
     "Ensemble",
@@ -51,31 +60,46 @@ __all__ = [
     "Exponential",
     "FokkerPlanck",
     "Grid",
+    "HalfSpace",
     "Harmonic",
+    "Histogram",
+    "HistogramRecord",
+    "Interval",
+    "LabelNoise",
     "Langevin",
     "Ledger",
     "LevyFlight",
     "Logarithmic",
     "MexicanHat",
+    "Moments",
+    "MomentsRecord",
     "MuellerBrown",
     "Polynomial",
     "Potential",
+    "Preconditioned",
     "Prinz",
     "QuadraticForm",
     "Quartic",
+    "Region",
+    "RareExit",
     "RescalingValley",
     "RingOfWells",
     "Rosenbrock",
     "Schedule",
     "Status",
+    "SweepResult",
     "Table",
     "TiltedDoubleWell",
+    "Underdamped",
     "Washboard",
     "__version__",
+    "extrapolate_exit_time",
     "first_passage",
     "plotting",
+    "rare_exit",
     "resume",
     "simulate",
+    "sweep",
     "theory",
     "verify",
 ]

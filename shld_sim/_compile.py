@@ -55,7 +55,9 @@ def prepared(
     for name in _names_used(function.__code__) & namespace.keys():
         namespace[name] = substitute(namespace[name])
     cells = function.__closure__ and tuple(types.CellType(substitute(c.cell_contents)) for c in function.__closure__)
-    return register(rebound(function, namespace, cells))
+    copy = rebound(function, namespace, cells)
+    copy.__module__ = __name__  # code from the disk cache imports the module of what it calls; the user's may be gone
+    return register(copy)
 
 
 def _names_used(code: types.CodeType) -> set[str]:
@@ -115,6 +117,7 @@ def _feed(digest: Any, value: Any, seen: set[int]) -> None:
 
 
 def _feed_code(digest: Any, code: types.CodeType, namespace: dict[str, Any], seen: set[int]) -> None:
+    digest.update(f"{code.co_argcount},{code.co_posonlyargcount},{code.co_kwonlyargcount};".encode())
     digest.update(code.co_code)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

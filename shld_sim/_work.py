@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import shutil
 import signal
 import threading
 import time
@@ -17,6 +19,7 @@ import numpy as np
 from shld_sim import _checks
 
 PIECE = 0.2  # seconds that a piece of work should take
+MOST = 10**9  # of anything in a piece
 
 
 def thread_count(n_threads: int | None) -> int:
@@ -72,7 +75,8 @@ class Pace:
     def end(self) -> None:
         """Adjust the amount after a piece, by at most a factor of 4."""
         taken = max(time.perf_counter() - self.start, 1e-6)
-        self.amount = max(2, int(self.amount * min(4.0, max(0.25, PIECE / taken))))
+        # A piece may be cut short for other reasons and look quick each time: the amount must stay bounded.
+        self.amount = min(MOST, max(2, int(self.amount * min(4.0, max(0.25, PIECE / taken)))))
 
 
 def cuts(n_paths: int, n_threads: int, block: int) -> list[tuple[int, int]]:
@@ -87,6 +91,17 @@ def check_memory(what: str, size: int, advice: str) -> None:
     free = free_memory()
     if free is not None and size > 0.9 * free:
         raise MemoryError(f"{what} take {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: {advice}")
+
+
+def check_disk(what: str, path: str, size: int, advice: str) -> None:
+    """Raise OSError when ``size`` bytes are more than the file system of ``path`` has free."""
+    try:
+        free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
+    except OSError:
+        return
+    if size > free:
+        need = f"{what} take {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free where store={path!r} lies"
+        raise OSError(errno.ENOSPC, f"{need}: {advice}")
 
 
 def free_memory() -> int | None:

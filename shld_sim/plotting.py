@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim.potentials import Potential
+from shld_sim.results import kaplan_meier
 
 if TYPE_CHECKING:
     from shld_sim.grid import Grid
@@ -447,18 +448,9 @@ def exit_times(exits: Exits, ax: Axes | None = None, *, label: str | None = None
     left = ~np.asarray(exits.censored)
     if not left.any():
         raise ValueError(f"exits must hold at least one exit, got {len(left)} censored paths")
-    order = np.argsort(exits.exposure, kind="stable")
-    t, gone = exits.exposure[order], left[order]
-    at_risk = np.arange(len(t), 0, -1)
-    # S(t) = prod (1 - 1/n_i);  Var S/S^2 = sum 1/(n_i (n_i - 1))
-    factor = 1.0 - gone / at_risk
-    survival = np.cumprod(factor)
-    spread = np.sqrt(np.cumsum(gone / (at_risk * np.maximum(at_risk - 1.0, 1.0))))
-    keep = survival > 0.0
-    t, survival, spread = (
-        np.concatenate([[first], a[keep]]) for first, a in ((0.0, t), (1.0, survival), (0.0, spread))
-    )
-    thin = _thinned(len(t), 2000)
+    t, survival, spread = kaplan_meier(exits.exposure, exits.censored)
+    keep = np.flatnonzero(survival > 0.0)
+    thin = keep[_thinned(len(keep), 2000)]
     t, survival, spread = t[thin], survival[thin], spread[thin]
     ax = _axes(ax)
     color = color or _next_color(ax)

@@ -282,3 +282,98 @@ def first_passage(
         else:
             rows[row, 1] = v
     return rows, status
+
+
+# -- inertia ----------------------------------------------------------------------------------------------------------
+
+
+def baoab_step(potential, x, p, increment, dt: float, friction: float, D: float):
+    """BAOAB with the increment of W over the step."""
+    p = p - 0.5 * dt * potential.gradient(x)
+    x = x + 0.5 * dt * p
+    decay = math.exp(-friction * dt)
+    p = decay * p + math.sqrt(D * (1.0 - decay**2) / dt) * increment
+    x = x + 0.5 * dt * p
+    return x, p - 0.5 * dt * potential.gradient(x)
+
+
+def baoab_path(potential, x0, p0, dt: float, increments, friction: float, D) -> tuple[np.ndarray, np.ndarray]:
+    """Every position and momentum driven by given increments; ``D`` is a number or one per step."""
+    x, p = (np.broadcast_to(np.asarray(v, dtype=float), increments.shape[1:]).copy() for v in (x0, p0))
+    xs, ps = [x], [p]
+    for increment, temperature in zip(increments, np.broadcast_to(D, len(increments))):
+        x, p = baoab_step(potential, x, p, increment, dt, friction, temperature)
+        xs.append(x)
+        ps.append(p)
+    return np.stack(xs), np.stack(ps)
+
+
+# -- first passage through walls ---------------------------------------------------------------------------------------
+
+
+def first_passage_walls(
+    potential, x0, walls, dt: float, limit: int, paths, seed, amplitude, kind="normal", alpha=2.0, scheme="euler"
+):
+    """First passage through walls in any dimension, one path after the other.
+
+    A wall is (phi, onto, rate): ``phi(x)`` is positive where paths run, ``onto(x)`` moves a point near the wall onto it,
+    and ``rate`` is 1/(D dt), or None for a wall that is watched at the ends of steps only. Words are used as in
+    `first_passage`. Returns the rows (time, place, wall), shape (n_paths, d + 2), with wall -1 for none.
+    """
+    d = potential.dim
+    rows = np.empty((len(paths), d + 2))
+    values = lambda x: [phi(x) for phi, _, _ in walls]
+    shaped = lambda x: x if d > 1 else x[0]
+    for row, number in enumerate(paths):
+        streams = Streams.of(seed, [number])
+        words = [streams.word() for _ in range(4)]
+        level, uniform = float(unit_open(words[0])[0]), float(unit_open(words[3])[0])
+        normal = float(normal_pair(words[1], words[2])[0][0])
+        z = noise(streams, kind, limit, d, alpha)[:, 0]
+        v, stay = np.atleast_1d(np.asarray(x0, dtype=float)), 1.0
+        for step in range(limit):
+            increment = amplitude * z[step]
+            if scheme == "euler":
+                w = np.atleast_1d(euler_step(potential, shaped(v), shaped(increment), dt))
+            else:
+                w = v + increment  # a path that has left by its jump needs no flow
+                if min(values(w)) > 0.0:
+                    w = np.atleast_1d(flow(potential, shaped(w), dt))
+            before, after = values(v), values(w)
+            for a, b, (_, _, rate) in zip(before, after, walls):
+                stay *= 0.0 if b <= 0.0 else 1.0 if rate is None else 1.0 - math.exp(-rate * a * b)
+            if stay < level:
+                behind = [k for k, b in enumerate(after) if b <= 0.0]
+                # behind walls: the first one on the straight line; else the nearest one
+                rank = [a / (a - b) if b <= 0.0 else a * b for a, b in zip(before, after)]
+                k = min(behind or range(len(walls)), key=rank.__getitem__)
+                time, place = (step + 1) * dt, w
+                if walls[k][2] is not None:
+                    a, b = abs(before[k]), abs(after[k])
+                    mean = a / b if b > 1e-12 * a else math.inf
+                    y = inverse_gaussian(normal, uniform, mean, 0.5 * walls[k][2] * a * a)
+                    part = y / (1.0 + y)
+                    time, place = (step + part) * dt, walls[k][1](v + part * (w - v))
+                rows[row] = time, *place, k
+                break
+            v = w
+        else:
+            rows[row] = limit * dt, *v, -1
+    return rows
+
+
+# -- state-dependent noise --------------------------------------------------------------------------------------------
+
+
+def diffusion_path(drift, matrix, x0, dt: float, increments, scheme: str = "euler") -> np.ndarray:
+    """Every state of dX = b dt + B dW: ``drift`` gives (n_paths, d), ``matrix`` (n_paths, d, m); all with these axes."""
+    x = np.array(x0, dtype=float)
+    states = [x]
+    for dW in increments:
+        step = drift(x) * dt + np.einsum("ndm,nm->nd", matrix(x), dW)
+        if scheme == "heun":
+            u = x + step
+            step = 0.5 * (step + drift(u) * dt + np.einsum("ndm,nm->nd", matrix(u), dW))
+        x = x + step
+        states.append(x)
+    return np.stack(states)

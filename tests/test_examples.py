@@ -35,6 +35,10 @@ COMPARED = {
         "d E[V]/dt, Gamma_H = 0.2",
         "Gamma_H at the zero",
     },
+    # mean exit times of every point of the sweep against the double integral
+    "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
+    # mean exit times by splitting against the double integral, up to 1.6e11
+    "21_rare_events": {"T by splitting, dE/D = 4", "T by splitting, dE/D = 25", "T by waiting, dE/D = 4"},
 }
 
 

@@ -13,14 +13,16 @@ PACKAGE = "shld_sim"
 # From the bottom to the top. A module may import what stands before it. Private modules (_checks, _version, ...)
 # lie below everything, the package itself and __main__ above.
 ORDER = (
-    *("potentials", "schedules", "models", "engine", "results", "simulate", "grid", "theory"),
+    *("potentials", "schedules", "models", "domains", "engine", "records", "results", "simulate", "rare"),
+    *("grid", "theory"),
     *("diagnostics", "learning", "sweep", "plotting", "claims", "cli"),
 )
 # Where the order alone would allow too much: the only layers that these may see.
 ONLY = {
     "engine": set(),
-    "results": {"potentials", "schedules", "models"},
-    "simulate": {"potentials", "schedules", "models", "engine", "results"},
+    "records": set(),
+    "results": {"potentials", "schedules", "models", "domains", "records"},
+    "simulate": {"potentials", "schedules", "models", "domains", "engine", "records", "results"},
     "grid": {"potentials", "schedules", "models"},
     "theory": {"potentials", "schedules", "models"},
 }

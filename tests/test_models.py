@@ -150,3 +150,9 @@ def test_require():
     ):
         with pytest.raises(error, match=re.escape(message)):
             require(model, kind, dim)
+
+
+def test_skewed_noise_is_refused():
+    with pytest.raises(ValueError, match=r"beta must be 0: skewed stable noise is not supported, got 0\.5"):
+        shld.LevyFlight(shld.Harmonic(), alpha=1.5, sigma=1.0, beta=0.5)
+    assert shld.LevyFlight(shld.Harmonic(), 1.5, 1.0, beta=0.0) == shld.LevyFlight(shld.Harmonic(), 1.5, 1.0)

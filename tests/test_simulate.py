@@ -552,7 +552,7 @@ WRONG = {
     "domain infinite": (lambda: passage(domain=(-np.inf, np.inf)), ["domain", "finite end", "inf"]),
     "passage in 2-D": (
         lambda: passage(model=shld.Langevin(shld.RescalingValley(), 1.0)),
-        ["model", "1 coordinate", "2"],
+        ["domain", "2 coordinates", "Interval"],
     ),
     "passage with a schedule": (
         lambda: passage(model=shld.Langevin(V, shld.Cosine(1, 2, 3))),

@@ -136,6 +136,56 @@ class Potential:
         for key, value in values.items():
             object.__setattr__(self, key, value)
 
+    @classmethod
+    def from_expression(
+        cls,
+        expression: str,
+        *,
+        variables: Sequence[str] | None = None,
+        check_at: ArrayLike | None = None,
+        name: str | None = None,
+        **params: float,
+    ) -> Potential:
+        """Make a potential from a formula; SymPy (an optional extra) finds its gradient and Hessian.
+
+        Parameters
+        ----------
+        expression : str
+            Numbers, names, ``pi``, ``+ - * / **`` and ``exp log sqrt sin cos tan sinh cosh tanh asin acos atan abs``.
+            The gradient of ``abs`` is the sign of its argument (0 at the kink), and its second derivative counts as 0.
+        variables : sequence of str, optional
+            The coordinates, in order. Default: those of ``x, y, z`` that appear, or ``x1, x2, ...``; a name that is
+            given as a parameter is no coordinate.
+        check_at : array_like, optional
+            Points at which the potential must be real and finite. Default: 24 points in ``[-2, 2]^d``.
+        name : str, optional
+            Shown by ``repr``.
+        **params : float
+            Values of all other names.
+
+        Returns
+        -------
+        Potential
+            With exact gradient and Hessian. Two are equal when SymPy writes their formulas alike, for the same
+            coordinates and values.
+
+        Raises
+        ------
+        ImportError
+            Without SymPy.
+        ValueError
+            For a formula that is not one, a name without a value, a value without a name, or no coordinate.
+
+        Examples
+        --------
+        >>> import shld_sim as shld
+        >>> shld.Potential.from_expression("h*(x**2-1)**2", h=1)
+        Potential.from_expression('h*(x**2 - 1)**2', h=1.0)
+        """
+        from shld_sim.potentials.formula import Formula
+
+        return Formula(expression, variables, check_at, name, params)
+
     # -- values on arrays ----
 
     def __call__(self, x: ArrayLike) -> Array:

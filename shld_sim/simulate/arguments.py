@@ -11,28 +11,52 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks, _work
-from shld_sim.models import Langevin, LevyFlight, Model, noise_strength
+from shld_sim.models import Diffusion, Langevin, LevyFlight, Model, Underdamped, noise_strength
+from shld_sim.potentials.evaluate import cause, compiled_rows
 from shld_sim.schedules import Schedule
 
 Array = NDArray[np.float64]
-SCHEMES = ("euler", "split")
+SCHEMES: tuple[str, ...] = ("euler", "split")
 
 
-def check_model(model: object) -> None:
-    if not isinstance(model, (Langevin, LevyFlight)):
-        raise TypeError(f"model must be a Langevin or a LevyFlight, got {model!r}")
+OVERDAMPED = (Langevin, LevyFlight)
+MODELS = (*OVERDAMPED, Underdamped, Diffusion)
+
+
+def check_model(model: object, kinds: tuple[type, ...] = OVERDAMPED) -> None:
+    if not isinstance(model, kinds):
+        *names, last = (f"a{'n' * (k.__name__[0] in 'AEIOU')} {k.__name__}" for k in kinds)
+        raise TypeError(f"model must be {', '.join(names)} or {last}, got {model!r}")
 
 
 def scheme_of(model: Model, scheme: str | None) -> str:
-    if scheme is None:
-        return "euler" if isinstance(model, Langevin) else "split"
-    return _checks.one_of("scheme", scheme, SCHEMES)
+    default, allowed = "euler", SCHEMES
+    if isinstance(model, LevyFlight):
+        default = "split"
+    elif isinstance(model, Underdamped):
+        default, allowed = "baoab", ("baoab",)
+    elif isinstance(model, Diffusion):
+        ito = model.interpretation == "ito"
+        default, other = ("euler", "heun") if ito else ("heun", "euler")
+        if scheme == other:
+            kinds = ("Stratonovich", "an Ito equation", "to_stratonovich()")
+            kinds = kinds if ito else ("Ito", "a Stratonovich equation", "to_ito()")
+            raise ValueError(
+                f"scheme must be {default!r} for {kinds[1]}, got {other!r}, which solves {kinds[0]} equations: "
+                f"simulate model.{kinds[2]} with it"
+            )
+        allowed = (default,)
+    return default if scheme is None else _checks.one_of("scheme", scheme, allowed)
 
 
 def seed_of(seed: int | np.random.SeedSequence) -> int | np.random.SeedSequence:
     if isinstance(seed, np.random.SeedSequence):
         return seed
     return _checks.integer("seed", seed, 0)
+
+
+BOUNDARIES = ("reflecting", "periodic", "absorbing")
+Box = tuple[tuple[float, float], ...] | None
 
 
 @dataclass(frozen=True)
@@ -44,20 +68,59 @@ class Plan:
     alpha: float
     unit: float  # size of a standard increment of the noise over dt
     lanes: int  # paths of a block
+    state_dim: int  # numbers that the kernel moves per path: the coordinates, then the momenta if there are any
 
 
-def ensemble_plan(model: Model, scheme: str, dt: float, given: bool) -> Plan:
+def ensemble_plan(model: Model, scheme: str, dt: float, given: bool, boundary: str = "", box: Box = None) -> Plan:
     """Return the plan of an ensemble; with ``given`` increments the noise is copied, not drawn."""
     from shld_sim.engine import ensemble
 
+    if isinstance(model, Diffusion):
+        from shld_sim.engine import diffusion
+
+        fixed = (model.form, model.dim, model.noise_dim, scheme, given)
+        run = diffusion.diffusion_kernel(model.drift, model.noise, *fixed)
+        width = max(model.dim, model.noise_dim)
+        return Plan(run, model.params, 2.0, 1.0 if given else math.sqrt(dt), ensemble.B, width)
     functions = model.potential.functions
+    if isinstance(model, Underdamped):
+        from shld_sim.engine import inertial
+
+        run = inertial.inertial_kernel(functions.gradient, functions.vector, model.dim, given)
+        # Friction and noise over dt exactly: p -> c p + sqrt(D (1 - c^2)) N, c = e^(-friction dt); N = dW/sqrt(dt) if given
+        unit = math.sqrt(-math.expm1(-2.0 * model.friction * dt) / (2.0 * model.friction * (dt if given else 1.0)))
+        params = (model.potential.params, math.exp(-model.friction * dt))
+        return Plan(run, params, 2.0, unit, ensemble.B, 2 * model.dim)
     kind, alpha, unit = ("given", 2.0, 1.0) if given else noise_kind(model, dt)
     flow = functions.flow if scheme == "split" else None
-    run = ensemble.ensemble_kernel(functions.gradient, flow, functions.vector, model.dim, kind, scheme)
-    return Plan(run, model.potential.params, alpha, unit, ensemble.B)
+    run = ensemble.ensemble_kernel(functions.gradient, flow, functions.vector, model.dim, kind, scheme, boundary)
+    params = model.potential.params if box is None else (model.potential.params, np.array(box))
+    return Plan(run, params, alpha, unit, ensemble.B, model.dim)
 
 
-def noise_kind(model: Model, dt: float) -> tuple[str, float, float]:
+def walls(model: Model, box: Any, boundary: str | None, start: Array) -> tuple[str, Box]:
+    """Return the checked boundary and box: one pair of walls per coordinate, around all starts."""
+    if box is None and boundary is None:
+        return "", None
+    if box is None or boundary is None:
+        raise TypeError(f"box and boundary go together, got box={box!r}, boundary={boundary!r}")
+    _checks.one_of("boundary", boundary, BOUNDARIES)
+    check_model(model, OVERDAMPED)
+    pairs = [box] if np.ndim(box) == 1 else list(box)
+    if len(pairs) not in (1, model.dim):
+        raise ValueError(f"box must give one pair (low, high) or {model.dim} of them, got {len(pairs)}")
+    out = tuple(_checks.interval("box", pair) for pair in pairs) * (model.dim if len(pairs) == 1 else 1)
+    low, high = np.array(out).T
+    if boundary == "periodic" and not np.isfinite(out).all():
+        raise ValueError(f"box must be finite for a periodic boundary, got {out}")
+    if not ((start >= low) & (start <= high)).all():
+        raise ValueError(
+            f"x0 must lie inside box={out}, got {start[~((start >= low) & (start <= high)).all(axis=1)][0]}"
+        )
+    return boundary, out
+
+
+def noise_kind(model: Langevin | LevyFlight, dt: float) -> tuple[str, float, float]:
     """Return the kernel's kind of noise, alpha, and the size of a standard increment over dt."""
     if isinstance(model, Langevin):
         return "normal", 2.0, math.sqrt(dt)
@@ -68,13 +131,17 @@ def noise_kind(model: Model, dt: float) -> tuple[str, float, float]:
 
 
 def amplitude(model: Model, t: Any) -> Array:
-    """Return what multiplies dW or dL at times ``t``: sqrt(2 D) or sigma."""
+    """Return what multiplies dW or dL at times ``t``: sqrt(2 D), sqrt(2 friction D) or sigma."""
+    if isinstance(model, Diffusion):
+        return np.ones(np.shape(t))
     strength = noise_strength(model)
     value = strength(t) if isinstance(strength, Schedule) else np.asarray(strength, dtype=np.float64)
     if not (np.all(np.isfinite(value)) and np.all(value >= 0)):
-        name = "D" if isinstance(model, Langevin) else "sigma"
+        name = "sigma" if isinstance(model, LevyFlight) else "D"
         raise ValueError(f"{name} must stay finite and not negative, got {value!r} from {strength!r}")
-    return np.sqrt(2.0 * value) if isinstance(model, Langevin) else value
+    if isinstance(model, LevyFlight):
+        return value
+    return np.sqrt(2.0 * (model.friction if isinstance(model, Underdamped) else 1.0) * value)
 
 
 def step_count(dt: float, t_end: float | None, n_steps: int | None) -> int:
@@ -108,18 +175,67 @@ def starts(model: Model, x0: ArrayLike, n_paths: int | None) -> Array:
         raise ValueError("x0 must hold at least one point, got none")
     # position, its copies and the generator of each path
     _work.check_memory(f"{count} paths", count * (32 * model.dim + 96), "take fewer paths at a time")
+    if isinstance(model, Diffusion):
+        _check_diffusion(model, start.reshape(-1, model.dim))
+        return np.broadcast_to(start.reshape(-1, model.dim), (count, model.dim)).copy()
     slope = model.potential.gradient(start)
     if not np.isfinite(slope).all():
         raise ValueError(f"potential must have a finite gradient at x0, got {slope!r}")
     return np.broadcast_to(start.reshape(-1, model.dim), (count, model.dim)).copy()
 
 
+def _check_diffusion(model: Diffusion, points: Array) -> None:
+    """Raise unless the two functions compile and are finite at the first 1000 ``points``."""
+    from shld_sim.engine import diffusion
+
+    points = np.ascontiguousarray(points[:1000])
+    drift = np.empty_like(points)
+    try:
+        compiled_rows(model.drift, model.dim, True, model.form == "vector")(points, model.params, drift)
+    except ValueError as error:
+        raise ValueError(str(error).replace("gradient", "drift", 1)) from error
+    try:
+        noise = diffusion.noise_matrices(model.noise, model.form, model.dim, model.noise_dim)(points, model.params)
+    except Exception as error:  # Numba lets errors of many types through, its own and Python's
+        raise ValueError(f"noise does not compile: {cause(error)}") from error
+    for name, values in (("drift", drift), ("noise", noise)):
+        bad = ~np.isfinite(values.reshape(len(points), -1)).all(axis=1)
+        if bad.any():
+            at = points[bad][0].tolist() if model.dim > 1 else float(points[bad][0, 0])
+            raise ValueError(f"{name} must be finite at x0, got {values[bad][0].tolist()} at x={at}")
+
+
+def first_momenta(
+    model: Model, p0: ArrayLike | None, count: int, words: NDArray[np.uint64], given: bool
+) -> Array | None:
+    """Return the momenta at time 0, shape (count, dim), or None for a model without; ``words`` move on when they are drawn."""
+    if not isinstance(model, Underdamped):
+        if p0 is not None:
+            raise ValueError(f"p0 must be None for a model without momenta, got {p0!r}")
+        return None
+    if p0 is None:
+        if given:
+            raise ValueError("p0 must be given along with noise=: no random numbers are drawn, got None")
+        from shld_sim.engine import inertial
+
+        out = np.empty((count, model.dim))
+        temperature = 0.5 / model.friction * float(amplitude(model, 0.0)) ** 2
+        inertial.maxwell(words, math.sqrt(temperature), out)
+        return out
+    momenta = _checks.points("p0", p0, model.dim)
+    one = () if model.dim == 1 else (model.dim,)
+    if momenta.shape not in (one, (count, *one)):
+        raise ValueError(f"p0 must be one momentum or one for each of {count} paths, got shape {momenta.shape}")
+    return np.broadcast_to(momenta.reshape(-1, model.dim), (count, model.dim)).copy()
+
+
 def given_noise(model: Model, noise: ArrayLike) -> Array:
-    increments = _checks.points("noise", noise, model.dim)
-    if increments.ndim != (2 if model.dim == 1 else 3):
-        shape = "(n_steps, n_paths)" if model.dim == 1 else f"(n_steps, n_paths, {model.dim})"
+    dim = model.noise_dim if isinstance(model, Diffusion) else model.dim
+    increments = _checks.points("noise", noise, dim)
+    if increments.ndim != (2 if dim == 1 else 3):
+        shape = "(n_steps, n_paths)" if dim == 1 else f"(n_steps, n_paths, {dim})"
         raise ValueError(f"noise must have shape {shape}, got {increments.shape}")
-    return np.ascontiguousarray(increments.reshape(*increments.shape[:2], model.dim))
+    return np.ascontiguousarray(increments.reshape(*increments.shape[:2], dim))
 
 
 def inward(x: Array, dim: int) -> Array:
@@ -132,10 +248,37 @@ def outward(x: Array, dim: int) -> Array:
     return x[..., 0] if dim == 1 else x
 
 
+def joined(model: Model, x: Array, momenta: Array | None, state_dim: int) -> Array:
+    """Return public paths and momenta as states of the kernel, ``(..., state_dim)``; what is left over is 0."""
+    state = np.zeros((*(x.shape if model.dim == 1 else x.shape[:-1]), state_dim))
+    state[..., : model.dim] = inward(x, model.dim)
+    if momenta is not None:
+        state[..., model.dim : 2 * model.dim] = inward(momenta, model.dim)
+    return state
+
+
+def parted(model: Model, states: Array) -> tuple[Array, Array | None]:
+    """Return the public paths and momenta (None for a model without) of states of the kernel."""
+    dim = model.dim
+    if states.shape[-1] == dim:
+        return outward(states, dim), None
+    x = np.ascontiguousarray(outward(states[..., :dim], dim))
+    if not isinstance(model, Underdamped):
+        return x, None
+    return x, np.ascontiguousarray(outward(states[..., dim:], dim))
+
+
 def stable_step(model: Model, x: Array) -> float:
-    """Return 2/lambda_max at the largest curvature among (up to 1000 of) the starts ``x``."""
+    """Return the largest stable step at the largest curvature among (up to 1000 of) the starts ``x``.
+
+    That is ``2/lambda_max``, or ``2/sqrt(lambda_max)`` with inertia.
+    """
+    if isinstance(model, Diffusion):
+        return math.nan  # not known
     points = x[np.isfinite(x).all(axis=1)][:1000]
     hessian = model.potential.hessian(points if model.dim > 1 else points[:, 0])
     eigenvalues = np.linalg.eigvalsh(hessian) if model.dim > 1 else hessian
     largest = float(np.max(np.abs(eigenvalues), initial=0.0))
+    if isinstance(model, Underdamped):
+        largest = math.sqrt(largest)
     return 2.0 / largest if largest > 0 else math.inf

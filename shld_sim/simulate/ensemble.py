@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
+import time
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shld_sim import _checks, _work
+from shld_sim import _checks
 from shld_sim._progress import Progress
 from shld_sim._version import __version__
 from shld_sim._work import Pace, Team, cuts, thread_count
 from shld_sim.models import Model
+from shld_sim.records import Statistic
 from shld_sim.results import DivergenceError, Ensemble, Status, describe_seed
-from shld_sim.simulate import arguments
+from shld_sim.simulate import arguments, recording
+from shld_sim.simulate.recording import Recorder, Wishes
 
 Array = NDArray[np.float64]
 
@@ -32,9 +37,16 @@ def simulate(
     n_steps: int | None = None,
     scheme: str | None = None,
     noise: ArrayLike | None = None,
+    p0: ArrayLike | None = None,
+    box: ArrayLike | None = None,
+    boundary: str | None = None,
     on_divergence: str = "raise",
     n_threads: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
+    statistics: Statistic | Iterable[Statistic] | None = None,
+    time_limit: float | None = None,
+    target_stderr: float | None = None,
 ) -> Ensemble:
     r"""Simulate paths of a stochastic differential equation.
 
@@ -47,9 +59,17 @@ def simulate(
     :math:`x' = -\nabla V(x)`: exact where the potential knows it, otherwise computed to a relative 1e-7 by a
     Runge-Kutta pair with step control.
 
+    Scheme ``"baoab"`` [2]_ splits a step of `Underdamped` into half a kick, half a drift, friction and noise together
+    exactly, half a drift and half a kick: :math:`P \mathrel{-}= \nabla V\,\Delta t/2,\ X \mathrel{+}= P\,\Delta t/2,\
+    P = e^{-\gamma \Delta t} P + \sqrt{D (1 - e^{-2\gamma \Delta t})}\,N`, and back.
+
+    A `Diffusion` in the sense of Ito makes Euler's step with :math:`\xi_n = B(X_n)\,\Delta W`, one in the sense of
+    Stratonovich Heun's, scheme ``"heun"``: with Euler's step as a trial :math:`U`, it takes the mean of the drifts and of the
+    noises at :math:`X_n` and :math:`U`. Strong orders 1/2, and 1 for noise that commutes.
+
     Parameters
     ----------
-    model : Langevin or LevyFlight
+    model : Langevin, LevyFlight, Underdamped or Diffusion
         The equation. Where its noise is a schedule, each step uses the value at its beginning.
     x0 : array_like
         Start: one point for all paths, or one per path, shape ``(n_paths,)`` or ``(n_paths, dim)``.
@@ -66,18 +86,39 @@ def simulate(
         Keep time 0, every so many steps, and the end. Default: the end only.
     n_steps : int, optional
         Number of steps, instead of ``t_end``.
-    scheme : {"euler", "split"}, optional
-        Default: "euler" for Gaussian noise. "split" for stable noise, where Euler-Maruyama explodes in wells steeper
-        than quadratic.
+    scheme : {"euler", "split", "baoab", "heun"}, optional
+        Default: "euler" for Gaussian noise, "heun" for a `Diffusion` in the sense of Stratonovich, "baoab" for
+        `Underdamped`. "split" for stable noise, where Euler-Maruyama explodes in wells steeper than quadratic.
     noise : array_like, optional
-        Increments of W, or L, over the steps, shape ``(n_steps, n_paths)`` or ``(n_steps, n_paths, dim)``, in place of
-        random numbers: of standard deviation ``sqrt(dt)`` per coordinate, or scale ``dt**(1/alpha)``.
+        Increments of W, or L, over the steps, shape ``(n_steps, n_paths)`` or ``(n_steps, n_paths, dim)`` (of a `Diffusion`,
+        the number of its Wiener processes for ``dim``), in place of random numbers: of standard deviation ``sqrt(dt)`` per
+        coordinate, or scale ``dt**(1/alpha)``.
+    p0 : array_like, optional
+        For `Underdamped`: the first momenta, given as ``x0`` is. Default: drawn from the Maxwell law N(0, D) with the first
+        numbers of each path's own stream; needed along with ``noise``.
+    box : array_like, optional
+        Walls for `Langevin` and `LevyFlight`: one pair ``(low, high)`` for all coordinates, or one per coordinate.
+    boundary : {"reflecting", "periodic", "absorbing"}, optional
+        What happens beyond the walls of ``box`` after each step, a jump included: the path is folded back as if by
+        mirrors; comes in on the other side; or stays where it is for good, with status ``EXITED``.
     on_divergence : {"raise", "mark"}
         What to do when a path leaves the finite numbers: raise `DivergenceError`, or mark its status and go on.
     n_threads : int, optional
         Default: the processors available.
     progress : bool, optional
         Show progress on stderr. Default: on a terminal, for runs longer than two seconds.
+    store : str or path-like, optional
+        New file that takes the saved paths as they are made, when they are more than fits into memory: an array of NumPy's
+        .npy, shape ``(n_saved, n_paths)`` or ``(n_saved, n_paths, dim)``, momenta after the coordinates. About every ten
+        seconds the state is written beside it, as ``store + ".state.npz"``. After a kill, the same call, or `resume` of
+        ``Ensemble.open(store)``, goes on from there to the same bits; the file of another run is refused.
+    statistics : Moments or Histogram or list, optional
+        What to accumulate over time and paths while running; no paths are kept for it. See ``Ensemble.statistics``.
+    time_limit : float, optional
+        Seconds after which the run ends, when the piece of work under way is done.
+    target_stderr : float, optional
+        End the run when the standard error of the mean falls below this, for the one `Moments` among the ``statistics``
+        (all coordinates), whose ``burn_in`` must be positive. ``t_end`` stays the latest end.
 
     Returns
     -------
@@ -90,6 +131,8 @@ def simulate(
         For an argument that makes no sense; the message names it.
     MemoryError
         Before anything is allocated, if the saved paths would not fit.
+    OSError
+        Before anything is written, if the saved paths would not fit on the disk of ``store``.
     DivergenceError
         If a path leaves the finite numbers and ``on_divergence="raise"``.
 
@@ -98,11 +141,15 @@ def simulate(
     For additive noise Euler-Maruyama has strong and weak order 1 [1]_. A split step ends with the flow, so that stationary
     tails in a steep well are too thin by O(dt); the law half a flow earlier is right to O(dt^2).
 
-    Ctrl-C ends the run after the piece of work under way and returns what was done, with ``interrupted=True``.
+    Ctrl-C, like the two limits, ends the run after the piece of work under way, some tenths of a second, and returns what
+    was done; ``stopped`` names the reason, and `resume` continues. Where the run ends then depends on the machine, the
+    paths up to there do not. Ending at ``target_stderr`` favours moments at which the error is underestimated: the true
+    standard error is a little above the target, the more so the fewer the paths.
 
     References
     ----------
     .. [1] P. E. Kloeden, E. Platen, Numerical Solution of Stochastic Differential Equations (1992), chapter 10.
+    .. [2] B. Leimkuhler, C. Matthews, Appl. Math. Res. Express 2013, 34.
 
     Examples
     --------
@@ -112,10 +159,10 @@ def simulate(
     >>> run.final.shape
     (3,)
     """
-    arguments.check_model(model)
+    arguments.check_model(model, arguments.MODELS)
     dt = _checks.positive("dt", dt)
     scheme = arguments.scheme_of(model, scheme)
-    _checks.one_of("on_divergence", on_divergence, ("raise", "mark"))
+    wishes = Wishes(on_divergence, n_threads, progress, time_limit, target_stderr)
     given = None if noise is None else arguments.given_noise(model, noise)
     if given is not None and n_steps is None and t_end is None:
         n_steps = len(given)
@@ -133,6 +180,8 @@ def simulate(
         from shld_sim.engine import streams
 
         streams.start_states(*streams.keys(arguments.seed_of(seed)), 0, states)
+    kind, walls = arguments.walls(model, box, boundary, start)
+    momenta = arguments.first_momenta(model, p0, len(start), states, given is not None)
     begin = Ensemble(
         t=np.zeros(1),
         x=arguments.outward(start[None], model.dim),
@@ -146,8 +195,15 @@ def simulate(
         words=states,
         interrupted=False,
         version=__version__,
+        momenta=None if momenta is None else arguments.outward(momenta[None], model.dim),
+        statistics=recording.blank(recording.asked(statistics), model, start),
+        boundary=kind,
+        box=walls,
     )
-    return _advance(begin, steps, given, on_divergence, n_threads, progress)
+    found = None if store is None else recording.earlier(os.fspath(store), begin)
+    if found is not None and found.n_steps > steps:
+        raise ValueError(f"store holds this run up to step {found.n_steps}, beyond step {steps}: open it instead")
+    return _advance(found or begin, steps, given, wishes, store)
 
 
 def resume(
@@ -158,6 +214,10 @@ def resume(
     on_divergence: str = "raise",
     n_threads: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
+    statistics: Statistic | Iterable[Statistic] | None = None,
+    time_limit: float | None = None,
+    target_stderr: float | None = None,
 ) -> Ensemble:
     """Continue an ensemble, with the same bits as a run that was never stopped.
 
@@ -171,6 +231,12 @@ def resume(
         New number of steps, counted from time 0.
     on_divergence, n_threads, progress
         As in `simulate`.
+    store : str or path-like, optional
+        New file for the whole run, as in `simulate`. Default: the store of the run, which goes on in its file.
+    statistics : Moments or Histogram or list, optional
+        Those of the run, once more; needed when observables are among them and the run was read from a file.
+    time_limit, target_stderr
+        As in `simulate`; the time counts from this call.
 
     Returns
     -------
@@ -187,81 +253,88 @@ def resume(
             f"{'n_steps' if t_end is None else 't_end'} must not be before the end of the run, "
             f"step {run.n_steps} at t={run.n_steps * run.dt:g}; got step {steps}"
         )
-    _checks.one_of("on_divergence", on_divergence, ("raise", "mark"))
-    return _advance(run, steps, None, on_divergence, n_threads, progress)
+    wishes = Wishes(on_divergence, n_threads, progress, time_limit, target_stderr)
+    if statistics is not None:
+        run = dataclasses.replace(run, statistics=recording.given_again(run.statistics, statistics))
+    return _advance(run, steps, None, wishes, run.store if store is None else store)
 
 
 def _advance(
-    run: Ensemble, n_steps: int, given: Array | None, on_divergence: str, n_threads: int | None, progress: bool | None
+    run: Ensemble, n_steps: int, given: Array | None, wishes: Wishes, store: str | os.PathLike[str] | None
 ) -> Ensemble:
     """Return ``run`` continued to step ``n_steps``."""
+    begun = time.monotonic()
     model, dim, dt = run.model, run.model.dim, run.dt
-    plan = arguments.ensemble_plan(model, run.scheme, dt, given is not None)
-    every = run.save_every
-    # Rows that stay: a run that ended between two saved steps kept its last row only for being the end.
-    old = 0 if every is None else run.n_steps // every + 1
-    fresh = 0 if every is None else n_steps // every + 1 - old
-    ends = 1 if every is None else int(n_steps % every > 0)
-    n_saved = old + fresh + ends
-    what = f"{n_saved} saved times of {run.n_paths} paths"
-    _work.check_memory(what, n_saved * run.n_paths * dim * 8, "take a larger save_every or fewer paths")
-    paths = np.empty((n_saved, run.n_paths, dim))
-    paths[:old] = arguments.inward(run.x, dim)[:old]
-    saved = paths[old : old + fresh]
-    state, words, status = arguments.inward(run.final[None], dim)[0].copy(), run.words.copy(), run.status.copy()
+    aim = recording.check_target(wishes.target_stderr, run.statistics)
+    path = None if store is None else os.fspath(store)
+    plan = arguments.ensemble_plan(model, run.scheme, dt, given is not None, run.boundary, run.box)
+    state, words, status = recording.end_state(run, plan.state_dim), run.words.copy(), run.status.copy()
     source = np.zeros((1, 1, dim)) if given is None else given
-    ranges = cuts(run.n_paths, thread_count(n_threads), plan.lanes)
+    ranges = cuts(run.n_paths, thread_count(wishes.n_threads), plan.lanes)
     pace = Pace(max(2, 2_000_000 // max(1, run.n_paths * dim)))
-    done, row = run.n_steps, 0
+    done, stopped = run.n_steps, ""
+    recorder = Recorder(run, n_steps, plan.state_dim, path)
 
     def advance(low: int, high: int, first: int, amplitudes: Array, rows: Array) -> None:
-        """Move the paths low <= i < high from step ``first`` on, one step per amplitude, and write the kept ``rows``."""
+        """Move the paths low <= i < high from step ``first`` on, one step per amplitude, and write the ``rows``."""
         increments = source if given is None else source[first : first + len(amplitudes)]
         fixed = (dt, plan.alpha, plan.params, increments)
-        plan.run(state, words, low, high, amplitudes, *fixed, first, rows, every if len(rows) else 0)
+        plan.run(state, words, low, high, amplitudes, *fixed, first, rows, recorder.stride if len(rows) else 0)
 
-    with Team(len(ranges)) as team, Progress(n_steps - done, "simulate", progress) as bar:
-        while done < n_steps and not team.interrupted:
-            count = min(pace.begin(), n_steps - done)
-            new = 0 if every is None else (done + count) // every - done // every
+    def here() -> Ensemble:
+        """Return the run as it stands, without its rows."""
+        return dataclasses.replace(
+            run,
+            status=status,
+            n_steps=done,
+            words=words,
+            interrupted=stopped == "interrupted",
+            stopped=stopped,
+            statistics=recorder.records(status),
+        )
+
+    shown = Progress(n_steps - done, "simulate", wishes.progress)
+    with recorder, Team(len(ranges)) as team, shown as bar:
+        recorder.checkpoint(here(), state, n_steps)
+        while done < n_steps and not stopped:
+            count = recorder.limit(done, min(pace.begin(), n_steps - done))
             amplitudes = np.broadcast_to(
                 plan.unit * arguments.amplitude(model, dt * np.arange(done, done + count)), count
             ).copy()
             before = state.copy(), words.copy()
-            rows = saved[row : row + new]
+            rows = recorder.rows(done, count)
             team.run([functools.partial(advance, low, high, done, amplitudes, rows) for low, high in ranges])
-            pace.end()
             bad = ~np.isfinite(state).all(axis=1) & (status != Status.DIVERGED)
-            if bad.any() and on_divergence == "raise":
-                path = int(np.argmax(bad))
+            if bad.any() and wishes.on_divergence == "raise":
+                path_number = int(np.argmax(bad))
                 good, failed = 0, count
                 while failed - good > 1:  # bisect for the step, from the start of the piece
                     middle = (good + failed) // 2
-                    state[path], words[path] = before[0][path], before[1][path]
-                    advance(path, path + 1, done, amplitudes[:middle], saved[:0])
-                    good, failed = (middle, failed) if np.isfinite(state[path]).all() else (good, middle)
-                raise DivergenceError(
-                    path,
-                    (done + failed) * dt,
-                    dt,
-                    arguments.stable_step(model, arguments.inward(run.final[None], dim)[0]),
-                    run.scheme,
-                )
+                    state[path_number], words[path_number] = before[0][path_number], before[1][path_number]
+                    advance(path_number, path_number + 1, done, amplitudes[:middle], rows[:0])
+                    good, failed = (middle, failed) if np.isfinite(state[path_number]).all() else (good, middle)
+                starts = arguments.inward(run.final[None], dim)[0]
+                stable = arguments.stable_step(model, starts)
+                raise DivergenceError(path_number, (done + failed) * dt, dt, stable, run.scheme)
             status[bad] = Status.DIVERGED
-            done, row = done + count, row + new
+            if run.boundary == "absorbing":
+                low, high = np.array(run.box).T
+                status[((state <= low) | (state >= high)).any(axis=1)] = Status.EXITED
+            recorder.take(done, rows, team, ranges)
+            done += count
+            pace.end()
             bar.update(done - run.n_steps)
-    if team.interrupted:
+            if team.interrupted:
+                stopped = "interrupted"
+            elif done < n_steps and wishes.time_limit is not None and time.monotonic() - begun >= wishes.time_limit:
+                stopped = "time_limit"
+            elif done < n_steps and aim is not None and recorder.reached(aim, wishes.target_stderr, status):
+                stopped = "target_stderr"
+            elif recorder.due():
+                recorder.checkpoint(here(), state, n_steps)
+        if team.interrupted:
+            stopped = "interrupted"
+        out = recorder.finished(here(), state, n_steps)
+    if stopped == "interrupted":
         warnings.warn(f"interrupted at t={done * dt:g}: resume() continues the run", stacklevel=3)
-    steps = [] if every is None else list(range(0, (old + row) * every, every))
-    if every is None or done % every:
-        paths[len(steps)] = state
-        steps.append(done)
-    return dataclasses.replace(
-        run,
-        t=dt * np.array(steps),
-        x=arguments.outward(paths[: len(steps)], dim),
-        status=status,
-        n_steps=done,
-        words=words,
-        interrupted=team.interrupted,
-    )
+    return out
