@@ -69,7 +69,7 @@ def numba_exits(rng, times, dt, amplitude):
 def numpy_loop(rng, x, n_steps, dt, amplitude):
     """Vectorised over paths."""
     for _ in range(n_steps):
-        x -= (x**3 - x) * dt - amplitude * rng.standard_normal(x.size)
+        x -= (x * x * x - x) * dt - amplitude * rng.standard_normal(x.size)
 
 
 def numpy_stable(rng, x, n_steps, dt, amplitude, alpha):
@@ -144,7 +144,7 @@ def library(model, x0, dt, n_steps, n_paths=PATHS, clock=cpu, n_threads=1, **opt
 
 
 def gauss(c: Yardstick, repeat: int) -> None:
-    D, dt, n = 0.1, 1e-3, 2000
+    D, dt, n = 0.1, 1e-3, 10_000
     model, amplitude = shld.Langevin(shld.DoubleWell(), D), np.sqrt(2 * D * dt)
     rng = np.random.default_rng(1)
     table(
@@ -153,15 +153,15 @@ def gauss(c: Yardstick, repeat: int) -> None:
             "shld_sim": library(model, -1.0, dt, n),
             "C yardstick": c.timer("gauss", n),
             "Numba loop over Generator.standard_normal": lambda: cpu(
-                lambda: numba_loop(rng, np.full(PATHS, -1.0), n // 10, dt, amplitude), PATHS * n / 10
+                lambda: numba_loop(rng, np.full(PATHS, -1.0), n // 50, dt, amplitude), PATHS * n / 50
             ),
             "NumPy, vectorised over paths": lambda: cpu(
-                lambda: numpy_loop(rng, np.full(PATHS, -1.0), n // 40, dt, amplitude), PATHS * n / 40
+                lambda: numpy_loop(rng, np.full(PATHS, -1.0), n // 200, dt, amplitude), PATHS * n / 200
             ),
         },
         repeat,
     )
-    many = 10 * n
+    many = 4 * n
     table(
         "Threads (wall clock)",
         {f"{k} thread{'s' * (k > 1)}": library(model, -1.0, dt, many, clock=wall, n_threads=k) for k in (1, 2)},
@@ -170,7 +170,7 @@ def gauss(c: Yardstick, repeat: int) -> None:
 
 
 def stable(c: Yardstick, repeat: int) -> None:
-    alpha, dt, n = 1.5, 1e-3, 500
+    alpha, dt, n = 1.5, 1e-3, 2000
     model, amplitude = shld.LevyFlight(shld.Harmonic(), alpha, 1.0), dt ** (1 / 1.5)
     rng = np.random.default_rng(1)
     table(
@@ -180,10 +180,10 @@ def stable(c: Yardstick, repeat: int) -> None:
             "shld_sim, split": library(model, 0.0, dt, n, scheme="split"),
             "C yardstick": c.timer("stable", n),
             "NumPy, Chambers-Mallows-Stuck": lambda: cpu(
-                lambda: numpy_stable(rng, np.zeros(PATHS), n // 20, dt, amplitude, alpha), PATHS * n / 20
+                lambda: numpy_stable(rng, np.zeros(PATHS), n // 80, dt, amplitude, alpha), PATHS * n / 80
             ),
             "SciPy levy_stable.rvs": lambda: cpu(
-                lambda: scipy_stable(np.zeros(PATHS), n // 100, dt, amplitude, alpha), PATHS * n / 100
+                lambda: scipy_stable(np.zeros(PATHS), n // 400, dt, amplitude, alpha), PATHS * n / 400
             ),
         },
         repeat,
@@ -194,21 +194,22 @@ def planes(c: Yardstick, repeat: int) -> None:
     table(
         "More dimensions, per path-step",
         {
-            "C yardstick, 1-D": c.timer("gauss", 2000),
-            "Mueller-Brown, 2-D": library(shld.Langevin(shld.MuellerBrown(), 15.0), [0.6, 0.0], 1e-5, 500),
-            "rescaling valley, 2-D": library(shld.Langevin(shld.RescalingValley(), 0.1), [1.0, 1.0], 1e-3, 500),
+            "C yardstick, 1-D": c.timer("gauss", 10_000),
+            "Mueller-Brown, 2-D": library(shld.Langevin(shld.MuellerBrown(), 15.0), [0.6, 0.0], 1e-5, 2000),
+            "rescaling valley, 2-D": library(shld.Langevin(shld.RescalingValley(), 0.1), [1.0, 1.0], 1e-3, 2000),
+            "Underdamped double well (BAOAB)": library(shld.Underdamped(shld.DoubleWell(), 0.1, 1.0), -1.0, 0.05, 5000),
         },
         repeat,
     )
     d = 100
     model = shld.Langevin(shld.QuadraticForm(np.ones(d)), 0.1)
-    one = library(shld.Langevin(shld.Harmonic(), 0.1), 0.0, 1e-3, 2000)
-    many = library(model, np.zeros(d), 1e-3, 200, n_paths=1024)
+    one = library(shld.Langevin(shld.Harmonic(), 0.1), 0.0, 1e-3, 10_000)
+    many = library(model, np.zeros(d), 1e-3, 1000, n_paths=1024)
     table("Quadratic form, per coordinate", {"d = 1": one, f"d = {d}": lambda: many() / d}, repeat)
 
 
 def passages(c: Yardstick, repeat: int) -> None:
-    D, dt, n = 0.1, 1e-3, 4000
+    D, dt, n = 0.1, 1e-3, 20_000
     model, amplitude = shld.Langevin(shld.DoubleWell(), D), np.sqrt(2 * D * dt)
     rng = np.random.default_rng(1)
 
@@ -218,7 +219,7 @@ def passages(c: Yardstick, repeat: int) -> None:
         return (time.process_time() - start) / (exits.exposure.sum() / dt) * 1e9
 
     def loop() -> float:
-        times = np.empty(n // 4)
+        times = np.empty(n // 20)
         start = time.process_time()
         numba_exits(rng, times, dt, amplitude)
         return (time.process_time() - start) / (times.sum() / dt) * 1e9
@@ -226,7 +227,7 @@ def passages(c: Yardstick, repeat: int) -> None:
     table(
         "First passage, double well, D = 0.1, per path-step simulated",
         {
-            "shld_sim ensemble, no exits": library(model, -1.0, dt, 2000),
+            "shld_sim ensemble, no exits": library(model, -1.0, dt, 10_000),
             "shld_sim first_passage, bridge on": ours,
             "Numba loop with early exit, no bridge": loop,
         },

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from shld_sim._compile import rebound, specialised
 from shld_sim.engine import steps, variates
 from shld_sim.engine.elementary import inline, vectorisable
+from shld_sim.engine.memory import doubles
+from shld_sim.engine.memory import words as memory_words
 
 # Without nnan and ninf, so that divergence can be seen; without reassoc, which would undo the rounding tricks of
 # `elementary`.
@@ -49,10 +49,10 @@ def _template(key):
         n_steps = amplitudes.size
         room = max(1, BUFFER // (d * B))
         room += room % DRAWN
-        z = np.empty((room * d + 1) * B)
-        s = np.empty(4 * B, np.uint64)
-        y = np.zeros(d * B)
-        v = np.empty((6 + B) * d)
+        z = doubles((room * d + 1) * B)
+        s = memory_words(4 * B)
+        y = doubles(d * B)
+        v = doubles(9 * d)
         skip = first % DRAWN
         for low in range(begin_path, end_path, B):
             high = min(low + B, end_path)

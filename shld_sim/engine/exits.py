@@ -26,6 +26,8 @@ from shld_sim._compile import specialised
 from shld_sim.engine import variates
 from shld_sim.engine.elementary import exp_bounded, inline, vectorisable
 from shld_sim.engine.ensemble import OPTIONS, descent, inlined, noise_fill
+from shld_sim.engine.memory import doubles
+from shld_sim.engine.memory import words as memory_words
 from shld_sim.engine.streams import next_word, start_word, unit_open
 from shld_sim.engine.variates import normal_pair
 
@@ -182,11 +184,13 @@ def _template(key):
         key
         low, high = ends
         key0, key1 = keys
-        x = np.empty((STEPS + 1) * B)
-        z = np.empty((STEPS + 1) * B)
-        jumped = np.empty(STEPS * B)
+        s = memory_words(4 * B)
+        s[:] = words
+        x = doubles((STEPS + 1) * B)
+        z = doubles((STEPS + 1) * B)
+        jumped = doubles(STEPS * B)
         stay, level = lanes[B : 2 * B].copy(), lanes[2 * B : 3 * B].copy()
-        near = np.empty(B)
+        near = doubles(B)
         source = np.empty((1, 1, 1))
         for i in range(B):
             x[i] = lanes[i]
@@ -203,10 +207,10 @@ def _template(key):
                     age[i] = 0
                     x[i] = x0[path[i] % x0.size]
                     stay[i] = 1.0
-                    level[i] = start_lane(i, path[i], key0, key1, words)
+                    level[i] = start_lane(i, path[i], key0, key1, s)
             for i in range(B):
                 near[i] = NEGLIGIBLE
-            fill(z, words, STEPS, 1, alpha, source, 0)
+            fill(z, s, STEPS, 1, alpha, source, 0)
             for j in range(STEPS):
                 advance(x, jumped, near, z, j, dt, amplitude, low, high, rate, params)
             made += STEPS
@@ -237,6 +241,7 @@ def _template(key):
                         x_end = x0[0]
                     age[i] += STEPS
                 x[i] = x_end
+        words[:] = s
         for i in range(B):
             lanes[i], lanes[B + i], lanes[2 * B + i] = x[i], stay[i], level[i]
         return active > 0 or todo[0] < todo[1]

@@ -34,6 +34,7 @@ from shld_sim.engine.exits import (
     start_lane,
     touch_probability,
 )
+from shld_sim.engine.memory import doubles
 
 __all__ = ["CENSORED", "EXITED", "NOT_BRIDGED", "RUNNING", "B", "exit_kernel"]
 
@@ -200,15 +201,15 @@ def _template(key):
         key
         key0, key1 = keys
         d, n_walls = x0.shape[1], rates.size
-        x = np.empty((STEPS + 1) * d * B)
-        phi = np.empty((STEPS + 1) * n_walls * B)
-        z = np.empty((STEPS * d + 1) * B)
+        x = doubles((STEPS + 1) * d * B)
+        phi = doubles((STEPS + 1) * n_walls * B)
+        z = doubles((STEPS * d + 1) * B)
         v = np.empty(6 * d)
-        room = np.empty(n_walls * B)
+        room = doubles(n_walls * B)
         x[: d * B] = lanes[: d * B]
         phi[: n_walls * B] = lanes[d * B : (d + n_walls) * B]
         stay, level = lanes[(d + n_walls) * B : (d + n_walls + 1) * B].copy(), lanes[(d + n_walls + 1) * B :].copy()
-        leave = np.empty(B)
+        leave = doubles(B)
         source = np.empty((1, 1, 1))
         made = 0
         active = 0

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from shld_sim.engine.transpose import to_path_order
+from shld_sim.engine.transpose import TILE, to_path_order
 
 B = 128
 
@@ -46,13 +46,14 @@ def euler_3(y, v, z, j, dt, amplitude, d, params):
 
 def euler_vector(y, v, z, j, dt, amplitude, d, params):
     """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i d + c]``."""
-    slope, noise = v[:d], v[6 * d :]
-    to_path_order(z, j * d * B, B, d, noise)
-    for i in range(B):
-        point, kick = y[i * d : (i + 1) * d], noise[i * d : (i + 1) * d]
-        gradient(point, slope, params)
-        for c in range(d):
-            point[c] = point[c] - slope[c] * dt + amplitude * kick[c]
+    slope, noise = v[:d], v[d : (TILE + 1) * d]
+    for low in range(0, B, TILE):
+        to_path_order(z, j * d * B + low, B, d, noise)
+        for i in range(TILE):
+            point, kick = y[(low + i) * d : (low + i + 1) * d], noise[i * d : (i + 1) * d]
+            gradient(point, slope, params)
+            for c in range(d):
+                point[c] = point[c] - slope[c] * dt + amplitude * kick[c]
 
 
 # -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----

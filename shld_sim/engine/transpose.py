@@ -51,12 +51,11 @@ def transpose_tile(typing_context, source, first, pitch, target, begin, step):
 
 
 @inline
-def to_path_order(z, first, lanes, d, out):
-    """Set ``out[i d + c] = z[first + c lanes + i]`` for all lanes i (a multiple of 8) and coordinates c < d."""
+def to_path_order(z, first, pitch, d, out):
+    """Set ``out[i d + c] = z[first + c pitch + i]`` for eight lanes i and the coordinates c < d."""
     whole = d - d % TILE
     for c in range(0, whole, TILE):
-        for i in range(0, lanes, TILE):
-            transpose_tile(z, first + c * lanes + i, lanes, out, i * d + c, d)
+        transpose_tile(z, first + c * pitch, pitch, out, c, d)
     for c in range(whole, d):
-        for i in range(lanes):
-            out[i * d + c] = z[first + c * lanes + i]
+        for i in range(TILE):
+            out[i * d + c] = z[first + c * pitch + i]

@@ -270,7 +270,9 @@ def _advance(
     plan = arguments.ensemble_plan(model, run.scheme, dt, given is not None, run.boundary, run.box)
     state, words, status = recording.end_state(run, plan.state_dim), run.words.copy(), run.status.copy()
     source = np.zeros((1, 1, dim)) if given is None else given
-    ranges = cuts(run.n_paths, thread_count(wishes.n_threads), plan.lanes)
+    threads = thread_count(wishes.n_threads)
+    # more ranges than threads: a processor that others slow down then holds up less
+    ranges = cuts(run.n_paths, 1 if threads == 1 else 4 * threads, plan.lanes)
     pace = Pace(max(2, 2_000_000 // max(1, run.n_paths * dim)))
     done, stopped = run.n_steps, ""
     recorder = Recorder(run, n_steps, plan.state_dim, path)
@@ -294,7 +296,7 @@ def _advance(
         )
 
     shown = Progress(n_steps - done, "simulate", wishes.progress)
-    with recorder, Team(len(ranges)) as team, shown as bar:
+    with recorder, Team(min(threads, len(ranges))) as team, shown as bar:
         recorder.checkpoint(here(), state, n_steps)
         while done < n_steps and not stopped:
             count = recorder.limit(done, min(pace.begin(), n_steps - done))
