@@ -53,9 +53,12 @@ def transpose_tile(typing_context, source, first, pitch, target, begin, step):
 @inline
 def to_path_order(z, first, pitch, d, out):
     """Set ``out[i d + c] = z[first + c pitch + i]`` for eight lanes i and the coordinates c < d."""
-    whole = d - d % TILE
-    for c in range(0, whole, TILE):
+    if d < TILE:
+        for c in range(d):
+            for i in range(TILE):
+                out[i * d + c] = z[first + c * pitch + i]
+        return
+    for c in range(0, d - d % TILE, TILE):
         transpose_tile(z, first + c * pitch, pitch, out, c, d)
-    for c in range(whole, d):
-        for i in range(TILE):
-            out[i * d + c] = z[first + c * pitch + i]
+    if d % TILE:  # the last tile overlaps the one before
+        transpose_tile(z, first + (d - TILE) * pitch, pitch, out, d - TILE, d)
