@@ -27,7 +27,7 @@ ONLY = {
     "theory": {"potentials", "schedules", "models"},
 }
 # Draws results, never makes them; it may name their types under TYPE_CHECKING.
-NEVER = {"plotting": {"engine", "simulate", "sweep"}}
+NEVER = {"plotting": {"engine", "simulate", "rare", "sweep"}}
 FACADE = {"claims", "cli", "__init__", "__main__"}  # may say `from shld_sim import name`, as a user does
 
 ENGINE_HELPER = "shld_sim._compile"  # puts kernels together; llvmlite is Numba's own way to name an instruction
