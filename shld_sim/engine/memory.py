@@ -1,4 +1,4 @@
-"""Buffers that begin on a cache line: vectors of 64 bytes then never lie across two lines, which costs up to 70 %."""
+"""Buffers that begin on a cache line, so that a vector of 64 bytes never lies across two lines."""
 
 from __future__ import annotations
 
