@@ -70,9 +70,9 @@ def test_both_evaluations_agree_with_expm(boundary, t):
     exact = expm(fp.generator.toarray() * t) @ p0
     # scipy's scaling and squaring itself loses about eps * |L| t = 1e-16 * 400 * 30
     np.testing.assert_allclose(fp.propagate(p0, t), exact, atol=1e-11 * exact.max())
-    jumps = float(fp.rates.outflow.max())
+    jumps = float(fp.chain.rates.outflow.max())
     for method in (evolution._by_series, evolution._by_squaring):
-        p = method(fp.rates, np.append(p0, 0.0), np.array([t]), jumps)[0]
+        p = method(fp.chain.rates, np.append(p0, 0.0), np.array([t]), jumps)[0]
         np.testing.assert_allclose(p[:-1], exact, atol=1e-11 * exact.max())
         assert abs(p.sum() - p0.sum()) <= 1e-13 * p0.sum()  # with what has left
 
@@ -91,9 +91,9 @@ def test_both_evaluations_agree_on_slow_escape():
 def test_mass_survives_any_number_of_jumps():
     """1e6 jumps in the series and 2^75 in the squared factors: without rescaling, 1e-16 a jump adds up."""
     fp = FokkerPlanck(Langevin(DoubleWell(), D=0.1), Grid(-2.5, 2.5, 50))
-    steady, jumps = fp.steady_state(), float(fp.rates.outflow.max())
+    steady, jumps = fp.steady_state(), float(fp.chain.rates.outflow.max())
     for method, count in ((evolution._by_series, 1e6), (evolution._by_squaring, 2.0**75)):
-        p = method(fp.rates, np.append(fp.propagate(-1.0, 0.0), 0.0), np.array([count / jumps]), jumps)[0, :-1]
+        p = method(fp.chain.rates, np.append(fp.propagate(-1.0, 0.0), 0.0), np.array([count / jumps]), jumps)[0, :-1]
         assert abs(p.sum() * fp.grid.dx - 1.0) <= 1e-14
         np.testing.assert_allclose(p, steady, atol=1e-11)
 

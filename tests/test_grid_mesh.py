@@ -8,6 +8,7 @@ import pytest
 
 from shld_sim.grid import FokkerPlanck, Grid
 from shld_sim.grid.generator import bernoulli
+from shld_sim.grid.mesh import Stretched
 from shld_sim.models import Langevin
 from shld_sim.potentials import DoubleWell, Harmonic, Quartic, Washboard
 
@@ -27,6 +28,34 @@ def test_grid_geometry():
     assert eval(repr(grid)) == grid
 
 
+def test_axes_of_other_kinds():
+    grid = Grid.stretched(-50.0, 20.0, 300, centre=1.0, width=0.5)
+    assert not grid.uniform and grid.edges[0] == -50.0 and grid.edges[-1] == 20.0
+    u = np.diff(np.arcsinh((grid.edges - 1.0) / 0.5))
+    np.testing.assert_allclose(u, u[0], rtol=1e-9)
+    np.testing.assert_allclose(grid.refined(3).edges[::3], grid.edges, rtol=1e-12, atol=1e-12)
+    given = Grid(np.array([0.0, 0.1, 0.3, 1.0]))
+    assert given == pickle.loads(pickle.dumps(given)) and given.shape == (3,)
+    np.testing.assert_allclose(given.refined().edges, [0.0, 0.05, 0.1, 0.2, 0.3, 0.65, 1.0])
+    assert given.integrate(np.ones(3)) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="uniform grids; use widths"):
+        _ = given.dx
+
+
+def test_planes():
+    grid = Grid((-2.0, 2.0, 40), Stretched(0.0, 9.0, 30))
+    assert (grid.dim, grid.shape, grid.size) == (2, (40, 30), 1200)
+    assert grid.points.shape == (40, 30, 2) and grid.volumes.shape == (40, 30)
+    np.testing.assert_array_equal(grid.points[7, 11], [grid.axes[0][7], grid.axes[1][11]])
+    # the integral of x^2 y over the box, exact up to the cells' own x^2: 16/3 (1 - dx^2/16...) times 81/2
+    x, y = grid.points[..., 0], grid.points[..., 1]
+    assert grid.integrate(x**2 * y) == pytest.approx(16 / 3 * 40.5, rel=1e-3)
+    assert grid.integrate(np.stack([x**0, 2 * x**0])).tolist() == pytest.approx([36.0, 72.0])
+    assert Grid((-1, 1, 4), (0, 1, 5)).dx == (0.5, 0.2)
+    with pytest.raises(ValueError, match="one coordinate"):
+        _ = grid.x
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
@@ -38,7 +67,9 @@ def test_grid_geometry():
         ((0.0, 1.0, 2.5), TypeError, "n must be"),
         ((0.0, 1.0), TypeError, "low, high, n"),
         ((), TypeError, "low, high, n"),
-        (((0.0, 1.0, 4), (0.0, 1.0, 4)), ValueError, "one axis"),
+        (((0.0, 1.0, 4), (0.0, 1.0)), TypeError, "array of edges"),
+        ((np.array([0.0, 1.0]),), ValueError, "at least 3"),
+        ((np.array([0.0, 1.0, 0.5]),), ValueError, "increase, got 1.0 before 0.5 at index 2"),
     ],
 )
 def test_grid_refuses(arguments, error, match):

@@ -23,7 +23,7 @@ ONLY = {
     "records": set(),
     "results": {"potentials", "schedules", "models", "domains", "records"},
     "simulate": {"potentials", "schedules", "models", "domains", "engine", "records", "results"},
-    "grid": {"potentials", "schedules", "models"},
+    "grid": {"potentials", "schedules", "models", "domains"},
     "theory": {"potentials", "schedules", "models"},
 }
 # Draws results, never makes them; it may name their types under TYPE_CHECKING.

@@ -1,6 +1,6 @@
 """Grid solvers: the Fokker-Planck equation on cells, its spectrum, exit problems and thermodynamics."""
 
 from shld_sim.grid.fokker_planck import FokkerPlanck
-from shld_sim.grid.mesh import Grid
+from shld_sim.grid.mesh import Edges, Grid, Stretched, Uniform
 
-__all__ = ["FokkerPlanck", "Grid"]
+__all__ = ["Edges", "FokkerPlanck", "Grid", "Stretched", "Uniform"]

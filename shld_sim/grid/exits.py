@@ -1,15 +1,13 @@
-"""Exit problems: mean exit times and committors, from the backward equation on the cell chain."""
+"""Exit problems on a row of cells: mean exit times and committors, from the backward equation without a subtraction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shld_sim import _checks
-from shld_sim.grid.generator import Rates, bernoulli, energy
+from shld_sim.grid.generator import Landscape, Rates
 from shld_sim.grid.mesh import Grid
 
 Array = NDArray[np.float64]
@@ -41,71 +39,60 @@ class Segment:
     high: float
 
 
-def segment(rates: Rates, grid: Grid, potential: Any, low: float, high: float) -> Segment | None:
+def segment(rates: Rates, grid: Grid, landscape: Landscape, low: float, high: float) -> Segment | None:
     r"""Return the chain on ``(low, high)``, or None when no cell centre lies inside.
 
     An end beyond the box (``low < grid.low``) is the end of the box with its own boundary condition. An end in the
     box is a Dirichlet point at its true place, a distance ``theta`` from the nearest cell centre inside: the rate
-    across it is ``D / (theta w) B((V(end) - V(x_i)) / D)`` and the last cell has the width ``w = (dx + theta) / 2``
-    (Shortley & Weller), so that second order does not depend on where the end falls within a cell.
+    across it is ``a / (theta w) B((V(end) - V(x_i)) / D)``, and in the width ``w`` of the last cell ``theta / 2`` takes the
+    place of the half beyond the centre (Shortley & Weller), so that second order does not depend on where the end falls
+    within a cell.
     """
-    x, dx, n = grid.x, grid.dx, grid.x.size
-    margin = 1e-9 * dx  # a centre closer than this lies on the end
-    first = int(np.searchsorted(x, low + margin, side="right"))
-    last = int(np.searchsorted(x, high - margin, side="left"))
+    x, edges, n = grid.x, grid.edges, grid.size
+    first = int(np.searchsorted(x - 1e-9 * rates.width, low, side="right"))  # a centre closer than this is on the end
+    last = int(np.searchsorted(x + 1e-9 * rates.width, high, side="left"))
     if first >= last:
         return None
     cells = slice(first, last)
     right, left = rates.right[cells].copy(), rates.left[cells].copy()
     left[0] = right[-1] = 0.0
-    width = np.full(last - first, dx)
+    width = rates.width[cells].copy()
     out_left, out_right = (rates.exit_left if first == 0 else 0.0), (rates.exit_right if last == n else 0.0)
     if low >= grid.low:
-        out_left = _crossing(rates, potential, x[first], low)
-        width[0] += 0.5 * (x[first] - low - dx)
+        out_left = landscape.crossing(x[first], low)
+        width[0] += 0.5 * (x[first] - low) - (x[first] - edges[first])
     if high <= grid.high:
-        out_right = _crossing(rates, potential, x[last - 1], high)
-        width[-1] += 0.5 * (high - x[last - 1] - dx)
+        out_right = landscape.crossing(x[last - 1], high)
+        width[-1] += 0.5 * (high - x[last - 1]) - (edges[last] - x[last - 1])
     if low >= grid.low:
         out_left /= width[0]
     if high <= grid.high:
         out_right /= width[-1]
-    right *= dx / width
-    left *= dx / width
+    right *= rates.width[cells] / width
+    left *= rates.width[cells] / width
     return Segment(cells, x[cells], right, left, out_left, out_right, max(low, grid.low), min(high, grid.high))
 
 
-def mean_exit_time(rates: Rates, grid: Grid, potential: Any, domain: tuple[float, float], x0: float | None) -> Any:
-    """Solve ``right_i (T_{i+1} - T_i) + left_i (T_{i-1} - T_i) - (rate out) T_i = -1`` in the domain.
+def mean_exit_time(rates: Rates, grid: Grid, landscape: Landscape, low: float, high: float) -> tuple[Segment, Array]:
+    """Solve ``right_i (T_{i+1} - T_i) + left_i (T_{i-1} - T_i) - (rate out) T_i = -1`` in the domain ``(low, high)``.
 
     Returns
     -------
-    ndarray, shape (n,), or float
-        The time at every cell centre, 0 outside the domain; at ``x0``, interpolated linearly between the centres and
-        the ends of the domain.
+    Segment, ndarray of shape (m,)
+        The cells of the domain and the times from their centres.
     """
-    low, high = domain
     if low >= grid.high or high <= grid.low:
         raise ValueError(f"domain must overlap the box ({grid.low!r}, {grid.high!r}), got ({low!r}, {high!r})")
-    if x0 is not None and not max(low, grid.low) <= x0 <= min(high, grid.high):
-        raise ValueError(
-            f"x0 must lie in the domain ({low!r}, {high!r}) and in the box ({grid.low!r}, {grid.high!r}), got {x0!r}"
-        )
-    part = segment(rates, grid, potential, low, high)
+    part = segment(rates, grid, landscape, low, high)
     if part is None:
-        raise ValueError(f"domain must contain a cell centre (dx = {grid.dx!r}), got ({low!r}, {high!r})")
+        width = float(rates.width[int(np.clip(np.searchsorted(grid.x, low), 0, grid.size - 1))])
+        raise ValueError(f"domain must contain a cell centre (dx = {width!r}), got ({low!r}, {high!r})")
     if part.out_left == 0.0 == part.out_right:
         raise ValueError(f"domain must have an end in the box or at an absorbing end of it, got ({low!r}, {high!r})")
-    times = solve_killed(part, np.ones(part.x.size), "domain")
-    if x0 is None:
-        whole = np.zeros(grid.x.size)
-        whole[part.cells] = times
-        return whole
-    ends = (0.0 if part.out_left else times[0]), (0.0 if part.out_right else times[-1])
-    return float(np.interp(x0, np.r_[part.low, part.x, part.high], np.r_[ends[0], times, ends[1]]))
+    return part, solve_killed(part, np.ones(part.x.size), "domain")
 
 
-def committor(rates: Rates, grid: Grid, potential: Any, a: tuple[float, float], b: tuple[float, float]) -> Array:
+def committor(rates: Rates, grid: Grid, landscape: Landscape, a: tuple[float, float], b: tuple[float, float]) -> Array:
     """Solve ``right_i (q_{i+1} - q_i) + left_i (q_{i-1} - q_i) = 0`` with ``q = 0`` on ``a`` and ``q = 1`` on ``b``."""
     for name, (low, high) in (("a", a), ("b", b)):
         if low >= grid.high or high <= grid.low:
@@ -121,7 +108,7 @@ def committor(rates: Rates, grid: Grid, potential: Any, a: tuple[float, float], 
         (upper[1], np.inf, upper[2], 0.0),
     )
     for low, high, at_low, at_high in gaps:
-        part = segment(rates, grid, potential, low, high) if low < high else None
+        part = segment(rates, grid, landscape, low, high) if low < high else None
         if part is None:
             continue
         source = np.zeros(part.x.size)
@@ -159,17 +146,3 @@ def solve_killed(part: Segment, source: Array, name: str) -> Array:
     for i in range(m - 2, -1, -1):
         T[i] = (g[i] + right[i] * T[i + 1]) / (right[i] + k[i])
     return np.array(T)
-
-
-def checked_interval(name: str, value: Any, rates: Rates) -> tuple[float, float]:
-    """Return the interval, or raise; a ring is refused because an interval and its complement look alike there."""
-    if rates.periodic:
-        raise ValueError(f"{name}: exit problems need a box with ends, got boundary 'periodic'")
-    return _checks.interval(name, value)
-
-
-def _crossing(rates: Rates, potential: Any, x: float, end: float) -> float:
-    """Return ``D / theta B((V(end) - V(x)) / D)``, ``theta = |end - x|``: the rate across an end, times a width."""
-    V = energy(potential, np.array([x, end]))
-    out = bernoulli(np.diff(V) / rates.D)[0]
-    return float(rates.D / abs(end - x) * out[0])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
+from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
-from shld_sim.grid import evolution, exits, generator, spectrum, thermodynamics
+from shld_sim.domains import Domain, as_domain
+from shld_sim.grid import thermodynamics
+from shld_sim.grid.boundaries import Boundary, checked_boundary
+from shld_sim.grid.chain import Array, Chain
+from shld_sim.grid.generator import Landscape
+from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
-from shld_sim.models import Langevin, require
+from shld_sim.models import Langevin, Model, require
 
-Array = NDArray[np.float64]
+Set = Domain | tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +28,7 @@ class FokkerPlanck:
     r"""``dp/dt = d/dx (V' p + D dp/dx)`` on a grid, for ``dX = -V' dt + sqrt(2 D) dW``.
 
     One matrix with Scharfetter-Gummel fluxes answers every question: off-diagonals are non-negative, probability is
-    conserved, and ``exp(-V(x_i) / D)`` is stationary to rounding. Everything else is second order in ``dx``.
+    conserved, and ``exp(-V(x_i) / D)`` is stationary to rounding. Everything else is second order in the cell width.
 
     Parameters
     ----------
@@ -35,19 +39,22 @@ class FokkerPlanck:
         is negligible: a ``UserWarning`` says when it does not.
     boundary : str or pair of str
         ``"reflecting"`` (no flux), ``"absorbing"`` (``p = 0`` on the edge of the box), a pair of these for the left
-        and right end, or ``"periodic"`` (the potential must repeat with the box, up to a constant tilt).
+        and right end, or ``"periodic"`` (the potential must repeat with the box, up to a constant tilt). In more than one
+        dimension one name for all, or one entry per coordinate.
 
     Attributes
     ----------
-    generator : scipy.sparse.csc_array, shape (n, n)
-        ``L`` in ``dp/dt = L p``, for densities and for probabilities per cell alike.
+    generator : scipy.sparse.csc_array, shape (N, N)
+        ``L`` in ``dm/dt = L m`` for the probabilities ``m`` of the cells, and for densities where cells are equal.
+    chain : Chain
+        The solver.
 
     Raises
     ------
     TypeError
-        If the model is not a ``Langevin``, ``grid`` not a ``Grid``, or ``boundary`` neither a name nor a pair.
+        If the model is of no kind that has a solver, ``grid`` not a ``Grid``, or ``boundary`` neither a name nor a pair.
     ValueError
-        If the noise is not constant, the model is not one-dimensional, a boundary is unknown, or the potential is
+        If the noise is not constant, model and grid differ in dimension, a boundary is unknown, or the potential is
         not finite in the box or not periodic in a periodic one.
 
     Notes
@@ -71,30 +78,29 @@ class FokkerPlanck:
 
     model: Langevin
     grid: Grid
-    boundary: str | tuple[str, str] = "reflecting"
-    generator: sparse.csc_array = field(init=False, repr=False)
-    rates: generator.Rates = field(init=False, repr=False)
+    boundary: Any = "reflecting"
+    chain: Chain = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        model = require(self.model, Langevin, dim=1)
         if not isinstance(self.grid, Grid):
             raise TypeError(f"grid must be a Grid, got {self.grid!r}")
-        kinds = generator.ends(self.boundary)
-        if kinds[0] == "periodic" and self.grid.x.size < 3:
-            raise ValueError(f"grid must have at least 3 cells when boundary is 'periodic', got {self.grid.x.size}")
-        D = _checks.positive("D", model.D)
-        rates = generator.assemble(model.potential, D, self.grid, kinds)
-        object.__setattr__(self, "rates", rates)
-        object.__setattr__(self, "generator", generator.matrix(rates))
-        _warn_of_cut(rates, self.grid, kinds)
+        kinds = checked_boundary(self.boundary, self.grid)
+        object.__setattr__(self, "chain", _chain(self.model, self.grid, kinds))
+
+    @property
+    def generator(self) -> Any:
+        """The matrix ``L`` in ``dm/dt = L m``."""
+        return self.chain.generator
+
+    # -- densities in time ----
 
     def steady_state(self) -> Array:
         """Return the density with ``L p = 0``: Gibbs, ``exp(-V/D) / Z``, unless a tilted ring carries a current.
 
         Returns
         -------
-        ndarray, shape (n,)
-            Density at the cell centres; ``sum(p) dx == 1``.
+        ndarray, shape (*shape)
+            Density at the cell centres; ``grid.integrate(p) == 1``.
 
         Raises
         ------
@@ -102,23 +108,23 @@ class FokkerPlanck:
             If an end is absorbing: everything leaves in the end.
         """
         self._conserving("a steady state")
-        return thermodynamics.stationary(self.rates, self.grid.dx)
+        return self._density_of(self.chain.stationary())
 
-    def propagate(self, p0: Array | Callable[[Array], Array] | float, t: float | Array) -> Array:
+    def propagate(self, p0: Any, t: float | ArrayLike) -> Array:
         """Return ``p(t) = exp(L t) p0``, the solution on the cells, exact in time to rounding.
 
         Parameters
         ----------
-        p0 : ndarray of shape (n,), callable or float
+        p0 : ndarray of shape (*shape), callable or point
             A density on the grid (non-negative, integral within 1e-6 of 1, used as it is); a density function,
-            evaluated at the cell centres and normalised; or a point in the box, whose unit mass is shared by the two
+            evaluated at the cell centres and normalised; or a point in the box, whose unit mass is shared by the
             nearest cells so that the mean is kept (within half a cell of an end: all in the last cell).
         t : float or ndarray of shape (m,)
             Non-negative times, in any order.
 
         Returns
         -------
-        ndarray, shape (n,) or (m, n)
+        ndarray, shape (*shape) or (m, *shape)
             Never negative. Between conserving ends the mass of ``p0`` is kept to rounding; with an absorbing end the
             rest of it is the probability to have left. Elements below about 1e-150 may be flushed to zero.
 
@@ -127,16 +133,32 @@ class FokkerPlanck:
         TypeError
             If ``p0`` or ``t`` is not of these kinds.
         ValueError
-            If ``p0`` is negative, of the wrong length, not normalised, or a point outside the box; if ``t`` is
+            If ``p0`` is negative, of the wrong shape, not normalised, or a point outside the box; if ``t`` is
             negative or not finite.
         """
-        times = _checks.finite_array("t", t)
-        if times.ndim > 1:
-            raise ValueError(f"t must be a number or one-dimensional, got shape {times.shape}")
-        if (times < 0.0).any():
-            raise ValueError(f"t must not be negative, got {float(times.min())!r}")
-        p = evolution.evolve(self.rates, self._initial(p0), np.atleast_1d(times))
-        return p[0] if times.ndim == 0 else p
+        times, single = _times(t)
+        m = self.chain.evolve(self._initial(p0), times)
+        return self._density_of(m[0] if single else m)
+
+    def relaxation(self, f: Any, p0: Any, t: float | ArrayLike) -> Any:
+        """Return the mean ``E f(X_t)`` of an observable from the start ``p0``.
+
+        Parameters
+        ----------
+        f : callable, float or ndarray of shape (*shape)
+            The observable, as in `mean`.
+        p0 : ndarray, callable or point
+            The start, as in `propagate`.
+        t : float or ndarray of shape (m,)
+            Non-negative times.
+
+        Returns
+        -------
+        float, or ndarray of shape (m,)
+        """
+        return self.mean(self.propagate(p0, t), f)
+
+    # -- spectrum ----
 
     def eigenvalues(self, k: int = 6) -> NDArray[Any]:
         """Return the ``k`` smallest eigenvalues of ``-L``: ``L psi = -lambda psi``, relaxation rates (1/time).
@@ -149,20 +171,20 @@ class FokkerPlanck:
         Returns
         -------
         ndarray, shape (k,)
-            Ascending; the first is exactly 0 when the ends conserve probability. In a box every one has nearly full
-            *relative* accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
-            untilted ring the error is about ``1e-14 sqrt(lambda lambda_max)``. On a tilted ring they are complex,
-            ascending in the real part, from a dense non-symmetric solver.
+            Ascending; the first is exactly 0 when the ends conserve probability. In one dimension every one has nearly
+            full *relative* accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
+            untilted ring the error is about ``1e-14 sqrt(lambda lambda_max)``. Without detailed balance they are complex,
+            ascending in the real part.
 
         Raises
         ------
         ValueError
             If ``k`` is not between 1 and the number of cells.
         """
-        return spectrum.eigenvalues(self.rates, self.generator, self._count(k))
+        return self.chain.eigenvalues(self._count(k))
 
-    def eigenfunctions(self, k: int = 6) -> Array:
-        """Return densities ``psi_j`` with ``L psi_j = -lambda_j psi_j`` and ``sum_i psi_j psi_l / pi dx = delta_jl``.
+    def eigenfunctions(self, k: int = 6) -> NDArray[Any]:
+        """Return densities ``psi_j`` with ``L psi_j = -lambda_j psi_j`` and ``int psi_j psi_l / pi dx = delta_jl``.
 
         ``pi`` is the Gibbs density (with an absorbing end: of the closed box). The sign makes the last element
         that is not small positive. Modes closer to one another than 1e-12 of the largest rate may mix.
@@ -174,90 +196,122 @@ class FokkerPlanck:
 
         Returns
         -------
-        ndarray, shape (k, n)
+        ndarray, shape (k, *shape)
 
         Raises
         ------
         ValueError
-            If ``k`` is not between 1 and the number of cells, or the ring is tilted (no detailed balance).
+            If ``k`` is not between 1 and the number of cells, or there is no detailed balance in one dimension.
         """
-        if not self.rates.reversible:
-            raise ValueError("eigenfunctions need detailed balance, got a tilted potential with boundary 'periodic'")
-        v = spectrum.eigenfunctions(self.rates, self._count(k))
-        big = np.abs(v) > 1e-3 * np.abs(v).max(axis=1, keepdims=True)
-        last = v.shape[1] - 1 - np.argmax(big[:, ::-1], axis=1)
-        sign = np.sign(v[np.arange(v.shape[0]), last])
-        pi = thermodynamics.stationary(self.rates, self.grid.dx)
-        return np.asarray(v * sign[:, None] * np.sqrt(pi / self.grid.dx))
+        psi = self.chain.eigenfunctions(self._count(k))
+        scaled = np.abs(psi) / np.sqrt(np.maximum(self.chain.stationary(), 1e-300))
+        big = scaled > 1e-3 * scaled.max(axis=1, keepdims=True)
+        last = psi.shape[1] - 1 - np.argmax(big[:, ::-1], axis=1)
+        chosen = psi[np.arange(len(psi)), last]
+        return self._density_of(psi * (np.abs(chosen) / chosen)[:, None])
 
-    def mean_exit_time(self, domain: tuple[float, float], x0: float | None = None) -> Any:
-        """Return the mean time to leave ``domain``: ``D T'' - V' T' = -1``, ``T = 0`` at its ends.
+    # -- exits ----
+
+    def mean_exit_time(self, domain: Set | None, x0: ArrayLike | None = None) -> Any:
+        """Return the mean time to leave ``domain``: ``D T'' - V' T' = -1``, ``T = 0`` on its boundary.
 
         Parameters
         ----------
-        domain : (float, float)
-            ``low < high``, infinite allowed. An end beyond the box is replaced by the box with its boundary condition;
-            an end in the box, or on its edge, absorbs, wherever it falls within a cell.
-        x0 : float, optional
+        domain : (float, float), Interval, Ball, HalfSpace, Box, Region or None
+            Where the path runs; in one dimension a pair ``low < high``, infinite allowed. What of it lies beyond the box is
+            replaced by the box with its boundary condition; None means the box. Its boundary absorbs wherever it falls
+            within a cell.
+        x0 : float or array_like of shape (dim,), optional
             Start, in the domain and the box.
 
         Returns
         -------
-        float, or ndarray of shape (n,)
+        float, or ndarray of shape (*shape)
             The time from ``x0``, or from every cell centre, with 0 for cells outside the domain. Error ``O(dx^2)``;
-            rounding is relative however large the time.
+            rounding is relative however large the time, in one dimension.
 
         Raises
         ------
         ValueError
-            If the domain does not overlap the box, holds no cell centre, or has no absorbing end; if ``x0`` lies
-            outside; if the boundary is periodic; if the time exceeds the floating-point range.
+            If the domain does not overlap the box, holds no cell centre, or cannot be left; if ``x0`` lies
+            outside; if the boundary is periodic in one dimension; if the time exceeds the floating-point range.
         """
-        pair = exits.checked_interval("domain", domain, self.rates)
-        start = None if x0 is None else _checks.number("x0", x0)
-        return exits.mean_exit_time(self.rates, self.grid, self.model.potential, pair, start)
+        inside = self._domain("domain", domain)
+        start = None if x0 is None else self._start("x0", x0, inside)
+        times = self.chain.exit_time(inside)
+        return times.reshape(self.grid.shape) if start is None else self.chain.interpolate(times, start, inside)
 
-    def committor(self, a: tuple[float, float], b: tuple[float, float]) -> Array:
+    def survival(self, domain: Set | None, p0: Any, t: float | ArrayLike) -> Any:
+        """Return the probability not to have left ``domain`` by the time ``t``.
+
+        Parameters
+        ----------
+        domain : (float, float), Interval, Ball, HalfSpace, Box, Region or None
+            Where the path runs, as in `mean_exit_time`.
+        p0 : ndarray, callable or point
+            The start, as in `propagate`; what of it lies outside the domain has left at once.
+        t : float or ndarray of shape (m,)
+            Non-negative times.
+
+        Returns
+        -------
+        float, or ndarray of shape (m,)
+        """
+        times, single = _times(t)
+        alive = self.chain.survival(self._domain("domain", domain), self._initial(p0), times)
+        return float(alive[0]) if single else alive
+
+    def committor(self, a: Set, b: Set) -> Array:
         """Return the probability to reach ``b`` before ``a``: ``D q'' - V' q' = 0``, 0 on ``a``, 1 on ``b``.
 
         Parameters
         ----------
-        a, b : (float, float)
-            Intervals ``low < high``, infinite ends allowed, overlapping the box but not each other. Their ends are
-            taken where they are, also within a cell.
+        a, b : (float, float), Interval, Ball, HalfSpace, Box or Region
+            Sets that overlap the box but not each other; in one dimension intervals ``low < high``, infinite ends allowed.
+            Their ends are taken where they are, also within a cell.
 
         Returns
         -------
-        ndarray, shape (n,)
+        ndarray, shape (*shape)
             At the cell centres. A path that leaves through an absorbing end of the box reaches neither.
 
         Raises
         ------
         ValueError
-            If the intervals overlap or lie outside the box, or the boundary is periodic.
+            If the sets overlap or lie outside the box, or the boundary is periodic in one dimension.
         """
-        a, b = (exits.checked_interval(name, value, self.rates) for name, value in (("a", a), ("b", b)))
-        return exits.committor(self.rates, self.grid, self.model.potential, a, b)
+        dim = self.grid.dim
+        q = self.chain.committor(as_domain("a", a, dim), as_domain("b", b, dim))
+        return q.reshape(self.grid.shape)
+
+    # -- of densities ----
 
     def current(self, p: Array) -> Array:
-        """Return the flux ``J = -V' p - D dp/dx`` through the cell edges, shape ``(n + 1,)``, positive to the right.
+        """Return the flux ``J = -V' p - D dp/dx``, positive to the right.
 
         Parameters
         ----------
-        p : ndarray, shape (n,)
+        p : ndarray, shape (*shape)
             Non-negative density at the cell centres.
+
+        Returns
+        -------
+        ndarray
+            In one dimension through the cell edges, shape ``(n + 1,)``; else the vector at the cell centres, shape
+            ``(*shape, dim)``.
         """
-        return thermodynamics.current(self.rates, self._density("p", p), self.grid.dx)
+        return self.chain.current(self._density("p", p).ravel() * self.chain.volumes)
 
     def free_energy(self, p: Array) -> float:
         """Return ``F = int (V p + D p ln p) dx``; the Gibbs density minimises it, at ``-D ln int exp(-V/D) dx``.
 
         Parameters
         ----------
-        p : ndarray, shape (n,)
+        p : ndarray, shape (*shape)
             Non-negative density at the cell centres.
         """
-        return thermodynamics.free_energy(self.rates, self._density("p", p), self.grid.dx)
+        energy, D = self.chain.energy()
+        return thermodynamics.free_energy(energy, D, self._density("p", p).ravel(), self.chain.volumes)
 
     def entropy_production(self, p: Array) -> float:
         """Return ``sigma = (1/D) int J^2 / p dx >= 0``, a rate (1/time, entropy in units of ``k_B``).
@@ -268,7 +322,7 @@ class FokkerPlanck:
 
         Parameters
         ----------
-        p : ndarray, shape (n,)
+        p : ndarray, shape (*shape)
             Non-negative density at the cell centres.
 
         Raises
@@ -277,41 +331,65 @@ class FokkerPlanck:
             If an end is absorbing: a one-way step has no finite entropy production.
         """
         self._conserving("the entropy production")
-        return thermodynamics.entropy_production(self.rates, self._density("p", p), self.grid.dx)
+        flows = self.chain.flows(self._density("p", p).ravel() * self.chain.volumes)
+        return thermodynamics.entropy_production(*flows)
 
-    def mean(self, p: Array, f: Array | Callable[[Array], Array]) -> Any:
-        """Return ``E f = sum_i f(x_i) p_i dx`` for a function or its values.
+    def mean(self, p: Array, f: Any) -> Any:
+        """Return ``E f = sum_i f(x_i) p_i vol_i`` for a function or its values.
 
         Parameters
         ----------
-        p : ndarray, shape (n,) or (m, n)
-            Densities, the cells on the last axis.
-        f : callable, float or ndarray of shape (n,)
-            What to average: a function of the cell centres, or its values there.
+        p : ndarray, shape (*shape) or (m, *shape)
+            Densities, the cells on the last axes.
+        f : callable, float or ndarray of shape (*shape)
+            What to average: a function of the cell centres, shape ``(n,)`` or ``(*shape, dim)``, or its values there.
 
         Returns
         -------
         float, or ndarray of shape (m,)
         """
-        x = self.grid.x
+        grid = self.grid
         density = _checks.finite_array("p", p)
-        if density.shape[-1:] != x.shape:
-            raise ValueError(f"p must have {x.size} cells on its last axis, got shape {density.shape}")
-        values = _checks.finite_array("f", f(x) if callable(f) else f)
-        if values.shape not in ((), x.shape):
-            raise ValueError(f"f must give one value per cell, shape {x.shape}, got {values.shape}")
-        result = (density * values).sum(axis=-1) * self.grid.dx
-        return float(result) if density.ndim == 1 else result
+        if density.shape[density.ndim - grid.dim :] != grid.shape:
+            raise ValueError(f"p must have {_cells(grid)} cells on its last axis, got shape {density.shape}")
+        values = _checks.finite_array("f", f(grid.points) if callable(f) else f)
+        if values.shape not in ((), grid.shape):
+            raise ValueError(f"f must give one value per cell, shape {grid.shape}, got {values.shape}")
+        return grid.integrate(density * values)
+
+    # -- arguments ----
 
     def _conserving(self, what: str) -> None:
-        if not self.rates.conserving:
+        if not self.chain.conserving:
             raise ValueError(f"{what} needs ends that conserve probability, got boundary {self.boundary!r}")
 
     def _count(self, k: int) -> int:
         k = _checks.integer("k", k)
-        if k > self.grid.x.size:
-            raise ValueError(f"k must not exceed the number of cells, {self.grid.x.size}, got {k}")
+        if k > self.grid.size:
+            raise ValueError(f"k must not exceed the number of cells, {self.grid.size}, got {k}")
         return k
+
+    def _domain(self, name: str, value: Any) -> Domain | None:
+        """Return ``value`` as a domain; None for the whole box."""
+        if value is None or (self.grid.dim == 1 and not isinstance(value, Domain) and _everything(name, value)):
+            return None
+        return as_domain(name, value, self.grid.dim)
+
+    def _start(self, name: str, value: Any, inside: Domain | None) -> Array:
+        """Return a point in the box and in the closure of a domain, shape ``(dim,)``."""
+        grid = self.grid
+        point = _checks.points(name, value, grid.dim).reshape(-1)
+        if point.shape != (grid.dim,):
+            raise ValueError(f"{name} must be one point of {grid.dim} coordinates, got {value!r}")
+        in_box = all(side.low <= c <= side.high for side, c in zip(grid.sides, point, strict=True))
+        if not in_box or (inside is not None and float(inside._distance(point[None])[0]) < 0.0):
+            where = "" if inside is None else f"the domain {inside!r} and in "
+            raise ValueError(f"{name} must lie in {where}the box ({grid.low!r}, {grid.high!r}), got {value!r}")
+        return point
+
+    def _density_of(self, m: NDArray[Any]) -> NDArray[Any]:
+        """Return the densities of probabilities per cell, the cells on the last axis of ``m``."""
+        return np.asarray(m / self.chain.volumes).reshape(*m.shape[:-1], *self.grid.shape)
 
     def _density(self, name: str, p: Any) -> Array:
         """Return ``p`` as a non-negative array on the cells, or raise naming ``name``."""
@@ -323,46 +401,93 @@ class FokkerPlanck:
         return density
 
     def _initial(self, p0: Any) -> Array:
-        """Return the initial density on the cells."""
+        """Return the initial probabilities of the cells, shape ``(N,)``."""
         grid = self.grid
         if callable(p0):
-            density = self._density("p0", p0(grid.x))
-            mass = float(density.sum() * grid.dx)
+            density = self._density("p0", p0(grid.points))
+            mass = grid.integrate(density)
             if mass <= 0.0:
                 raise ValueError("p0 must have probability in the box, got 0 at every cell centre")
-            return density / mass
-        if np.ndim(p0) == 0:
-            return self._point(_checks.number("p0", p0))
+            return (density * grid.volumes / mass).ravel()
+        if np.ndim(p0) == grid.dim - 1 and (grid.dim == 1 or np.shape(p0) == (grid.dim,)):
+            return self._point(p0)
         density = self._density("p0", p0)
-        mass = float(density.sum() * grid.dx)
+        mass = grid.integrate(density)
         if abs(mass - 1.0) > 1e-6:
             raise ValueError(f"p0 must integrate to 1 on the grid, got {mass!r}")
-        return density
+        return (density * grid.volumes).ravel()
 
-    def _point(self, x0: float) -> Array:
-        """Return unit mass at ``x0``, shared linearly by the two nearest cell centres."""
-        grid = self.grid
-        if not grid.low <= x0 <= grid.high:
-            raise ValueError(f"p0 must lie in the box ({grid.low!r}, {grid.high!r}), got {x0!r}")
-        n = grid.x.size
-        place = (x0 - grid.low) / grid.dx - 0.5
-        if not self.rates.periodic:
-            place = min(max(place, 0.0), n - 1.0)
-        cell = int(np.floor(place))
-        density = np.zeros(n)
-        density[cell % n] += (1.0 - (place - cell)) / grid.dx
-        density[(cell + 1) % n] += (place - cell) / grid.dx
-        return density
+    def _point(self, x0: Any) -> Array:
+        """Return unit mass at ``x0``, shared multilinearly by the nearest cell centres."""
+        point = self._start("p0", x0, None)
+        near = [
+            _neighbours(axis, side.low, side.high, float(c), kinds == ("periodic", "periodic"))
+            for axis, side, c, kinds in zip(
+                self.grid.axes, self.grid.sides, point, checked_boundary(self.boundary, self.grid), strict=True
+            )
+        ]
+        m = np.zeros(self.grid.shape)
+        for corner in product((0, 1), repeat=self.grid.dim):
+            cell = tuple(n[0][side] for n, side in zip(near, corner, strict=True))
+            m[cell] += float(np.prod([n[1][side] for n, side in zip(near, corner, strict=True)]))
+        return m.ravel()
 
 
-def _warn_of_cut(rates: generator.Rates, grid: Grid, kinds: tuple[str, str]) -> None:
+def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
+    """Return the solver for a model."""
+    if grid.dim != getattr(model, "dim", grid.dim):
+        raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
+    model = require(model, Langevin, dim=1)
+    line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
+    _warn_of_cut(line)
+    return line
+
+
+def _times(t: Any) -> tuple[Array, bool]:
+    """Return the times as a vector, and whether one number was given."""
+    times = _checks.finite_array("t", t)
+    if times.ndim > 1:
+        raise ValueError(f"t must be a number or one-dimensional, got shape {times.shape}")
+    if (times < 0.0).any():
+        raise ValueError(f"t must not be negative, got {float(times.min())!r}")
+    return np.atleast_1d(times), times.ndim == 0
+
+
+def _everything(name: str, value: Any) -> bool:
+    """Return whether a pair is the whole line."""
+    low, high = _checks.interval(name, value)
+    return bool(np.isinf(low) and np.isinf(high))
+
+
+def _cells(grid: Grid) -> str:
+    return " x ".join(map(str, grid.shape))
+
+
+def _neighbours(
+    x: Array, low: float, high: float, c: float, periodic: bool
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Return the cells to the left and right of ``c`` and the shares of a unit mass there that keep its mean."""
+    right = int(np.searchsorted(x, c, side="right"))
+    if 0 < right < x.size:
+        share = (c - x[right - 1]) / (x[right] - x[right - 1])
+        return (right - 1, right), (1.0 - share, share)
+    if not periodic:
+        edge = min(right, x.size - 1)
+        return (edge, edge), (1.0, 0.0)
+    beyond = c - x[-1] if right else c + high - low - x[-1]
+    share = beyond / (x[0] + high - low - x[-1])
+    return (x.size - 1, 0), (1.0 - share, share)
+
+
+def _warn_of_cut(line: Line) -> None:
     """Warn when a reflecting end stands where a confining potential still leaves noticeable Gibbs weight."""
-    w = generator.gibbs_weights(rates.energy, rates.D)
-    for kind, side, edge, inner in ((kinds[0], "low", 0, 1), (kinds[1], "high", -1, -2)):
-        if kind == "reflecting" and w[edge] > 1e-6 and rates.energy[edge] > rates.energy[inner]:
+    energy, D = line.energy()
+    w = np.exp(-(energy - energy.min()) / D)
+    for kind, side, edge, inner in ((line.boundary[0], "low", 0, 1), (line.boundary[1], "high", -1, -2)):
+        if kind == "reflecting" and w[edge] > 1e-6 and energy[edge] > energy[inner]:
             warnings.warn(
-                f"the box ends at {side}={getattr(grid, side)!r} where the Gibbs weight is still {w[edge]:.1e} of its "
+                f"the box ends at {side}={getattr(line.grid, side)!r} where the Gibbs weight is still {w[edge]:.1e} of its "
                 "maximum: unless a wall is meant there, use a wider Grid",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from shld_sim import _checks
 from shld_sim.grid.mesh import Grid
 
 Array = NDArray[np.float64]
-ENDS = ("reflecting", "absorbing")
 
 
 @dataclass(frozen=True, eq=False)
 class Rates:
-    """Jump rates of the cell chain: ``dp_i/dt = right_{i-1} p_{i-1} + left_{i+1} p_{i+1} - (all rates out of i) p_i``.
+    """Jump rates of a row of cells: ``dm_i/dt = right_{i-1} m_{i-1} + left_{i+1} m_{i+1} - (all rates out of i) m_i``.
 
     Attributes
     ----------
@@ -28,9 +27,11 @@ class Rates:
     exit_left, exit_right : float
         Rates out of the box from the first and the last cell; zero unless that end is absorbing.
     energy : ndarray, shape (n,)
-        The potential at the cell centres.
+        The potential of the stationary density ``exp(-energy/D)`` at the cell centres.
     D : float
-        The noise strength (units of the potential).
+        The noise strength (units of the energy).
+    width : ndarray, shape (n,)
+        Widths of the cells.
     work : float
         ``V(x + length) - V(x)`` of a periodic box, zero when the chain is reversible.
     periodic : bool
@@ -43,6 +44,7 @@ class Rates:
     exit_right: float
     energy: Array
     D: float
+    width: Array
     work: float
     periodic: bool
 
@@ -61,8 +63,13 @@ class Rates:
 
     @property
     def reversible(self) -> bool:
-        """Whether the chain is in detailed balance with its Gibbs weights."""
+        """Whether the chain is in detailed balance with its `weights`."""
         return self.work == 0.0
+
+    @property
+    def weights(self) -> Array:
+        """Gibbs weights of the cells, ``width exp(-(V - min V) / D)``."""
+        return np.asarray(self.width * np.exp(-(self.energy - self.energy.min()) / self.D))
 
 
 def bernoulli(u: Array) -> tuple[Array, Array]:
@@ -81,60 +88,78 @@ def bernoulli(u: Array) -> tuple[Array, Array]:
     return np.where(u > 0.0, uphill, downhill), np.where(u > 0.0, downhill, uphill)
 
 
-def ends(boundary: Any) -> tuple[str, str]:
-    """Return the kinds of the left and right end, or raise naming ``boundary``."""
-    if isinstance(boundary, str):
-        kind = _checks.one_of("boundary", boundary, (*ENDS, "periodic"))
-        return kind, kind
-    try:
-        left, right = boundary
-    except (TypeError, ValueError):
-        raise TypeError(f"boundary must be a name or a pair (left, right), got {boundary!r}") from None
-    return _checks.one_of("boundary[0]", left, ENDS), _checks.one_of("boundary[1]", right, ENDS)
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """What fixes a reversible diffusion on the line: ``J = -a exp(-V/D) d/dx (p exp(V/D))``.
+
+    Attributes
+    ----------
+    potential : callable
+        ``V`` on an array of points.
+    D : float
+        Noise strength (units of ``V``).
+    mobility : callable, optional
+        ``a / D`` on an array of points; None for 1.
+    """
+
+    potential: Callable[[Array], Any]
+    D: float
+    mobility: Callable[[Array], Any] | None = None
+
+    def energy(self, x: Array) -> Array:
+        """Return the potential at ``x`` as floats, or raise when it is not finite there."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.asarray(self.potential(x), dtype=np.float64)
+        bad = ~np.isfinite(values)
+        if bad.any():
+            at = float(np.ravel(x)[np.argmax(bad)])
+            raise ValueError(f"model.potential must be finite in the box, got {values[bad][0]!r} at x = {at!r}")
+        return values
+
+    def diffusivity(self, x: Array) -> Array:
+        """Return ``a`` at ``x``."""
+        factor = np.ones_like(x) if self.mobility is None else np.asarray(self.mobility(x), dtype=np.float64)
+        return self.D * factor
+
+    def crossing(self, x: float, end: float) -> float:
+        """Return ``a / h B((V(end) - V(x)) / D)``, ``h = |end - x|``: the rate across an end, times a width."""
+        V, a = self.energy(np.array([x, end])), self.diffusivity(np.array([0.5 * (x + end)]))
+        return float(a[0] / abs(end - x) * bernoulli(np.diff(V) / self.D)[0][0])
 
 
-def energy(potential: Any, x: Array) -> Array:
-    """Return the potential at ``x`` as floats, or raise when it is not finite there."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = np.asarray(potential(x), dtype=np.float64)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        at = float(np.ravel(x)[np.argmax(bad)])
-        raise ValueError(f"model.potential must be finite in the box, got {values[bad][0]!r} at x = {at!r}")
-    return values
+def assemble(landscape: Landscape, grid: Grid, boundary: tuple[str, str]) -> Rates:
+    r"""Return the Scharfetter-Gummel rates ``i -> i+1``: ``a/(h w_i) B(u)``, ``i+1 -> i``: ``a/(h w_{i+1}) B(-u)``.
 
-
-def assemble(potential: Any, D: float, grid: Grid, boundary: tuple[str, str]) -> Rates:
-    r"""Return the Scharfetter-Gummel rates ``i -> i+1``: ``D/dx^2 B(u)``, ``i+1 -> i``: ``D/dx^2 B(-u)``.
-
-    Here ``u = (V(x_{i+1}) - V(x_i)) / D``, so that ``exp(-V(x_i)/D)`` is in detailed balance edge by edge. An
-    absorbing end is a Dirichlet point on the box edge, half a cell away: ``2 D/dx^2 B((V(edge) - V(x_i)) / D)``. A
-    periodic box may carry a tilt: the last potential difference is taken over the period.
+    Here ``u = (V(x_{i+1}) - V(x_i)) / D``, ``a`` is the diffusivity on the edge between the cells, ``h`` the distance of
+    their centres and ``w`` their width, so that ``w_i exp(-V(x_i)/D)`` is in detailed balance edge by edge. An absorbing end
+    is a Dirichlet point on the box edge: ``a/(h w_i) B((V(edge) - V(x_i)) / D)`` with its distance ``h`` from the last
+    centre. A periodic box may carry a tilt: the last potential difference is taken over the period.
 
     Raises
     ------
     ValueError
         If the potential is not finite in the box, or not periodic (up to a tilt) in a periodic box.
     """
-    x, dx = grid.x, grid.dx
-    V = energy(potential, x)
-    n = x.size
+    x, width, n = grid.x, grid.widths[0], grid.size
+    V, D = landscape.energy(x), landscape.D
+    a = landscape.diffusivity(grid.edges)
     right, left = np.zeros(n), np.zeros(n)
-    scale = D / dx**2
-    right[:-1], left[1:] = (scale * b for b in bernoulli(np.diff(V) / D))
+    across = a[1:-1] / np.diff(x)
+    uphill, downhill = bernoulli(np.diff(V) / D)
+    right[:-1], left[1:] = across * uphill / width[:-1], across * downhill / width[1:]
     work = exit_left = exit_right = 0.0
     periodic = boundary[0] == "periodic"
     if periodic:
-        work = _work_per_turn(potential, grid, V)
-        closing = bernoulli(np.array([(V[0] + work - V[-1]) / D]))
-        right[-1], left[0] = (scale * float(b[0]) for b in closing)
+        work = _work_per_turn(landscape, grid, V)
+        across_end = float(a[0]) / (x[0] - grid.low + grid.high - x[-1])
+        uphill, downhill = bernoulli(np.array([(V[0] + work - V[-1]) / D]))
+        right[-1], left[0] = across_end * float(uphill[0]) / width[-1], across_end * float(downhill[0]) / width[0]
     else:
-        rise = (energy(potential, np.array([grid.low, grid.high])) - V[[0, -1]]) / D
-        out = 2.0 * scale * bernoulli(rise)[0]
-        exit_left, exit_right = (
-            float(r) if kind == "absorbing" else 0.0 for r, kind in zip(out, boundary, strict=True)
-        )
-    return Rates(right, left, exit_left, exit_right, V, D, work, periodic)
+        if boundary[0] == "absorbing":
+            exit_left = landscape.crossing(x[0], grid.low) / float(width[0])
+        if boundary[1] == "absorbing":
+            exit_right = landscape.crossing(x[-1], grid.high) / float(width[-1])
+    return Rates(right, left, exit_left, exit_right, V, D, width, work, periodic)
 
 
 def matrix(rates: Rates) -> sparse.csc_array:
@@ -153,14 +178,9 @@ def matrix(rates: Rates) -> sparse.csc_array:
     return L
 
 
-def gibbs_weights(V: Array, D: float) -> Array:
-    """Return ``exp(-(V - min V) / D)``."""
-    return np.asarray(np.exp(-(V - V.min()) / D))
-
-
-def _work_per_turn(potential: Any, grid: Grid, V: Array) -> float:
+def _work_per_turn(landscape: Landscape, grid: Grid, V: Array) -> float:
     """Return ``V(x + length) - V(x)``, zero when below rounding; raise unless it is the same for all ``x``."""
-    turn = energy(potential, grid.x + (grid.high - grid.low)) - V
+    turn = landscape.energy(grid.x + (grid.high - grid.low)) - V
     scale = float(np.ptp(V) + np.abs(turn).max())
     if np.ptp(turn) > 1e-8 * scale:
         length = grid.high - grid.low
@@ -186,7 +206,7 @@ def _verify(L: sparse.csc_array, rates: Rates) -> None:
     if (np.abs(sums) > 1e-14 * outflow).any():
         raise RuntimeError("internal error in grid.generator: a column does not sum to minus its exit rate")
     if rates.reversible:
-        w = gibbs_weights(rates.energy, rates.D)
+        w = rates.weights
         flow, back = rates.right * w, np.roll(rates.left * w, -1)
         deep = (w > 1e-200) & (np.roll(w, -1) > 1e-200)
         rounding = 1e-11 + 1e-15 * float(np.abs(rates.energy[w > 1e-200]).max()) / rates.D

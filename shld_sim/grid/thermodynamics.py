@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from shld_sim.grid.generator import Rates, gibbs_weights
+from shld_sim.grid.generator import Rates
 
 Array = NDArray[np.float64]
 
 
-def stationary(rates: Rates, dx: float) -> Array:
-    """Return the density with ``L p = 0`` and unit integral: Gibbs when reversible, else a ring with a current."""
-    w = gibbs_weights(rates.energy, rates.D) if rates.reversible else ring_weights(rates)
-    return np.asarray(w / (w.sum() * dx))
+def stationary(rates: Rates) -> Array:
+    """Return the probabilities with ``L m = 0`` and unit sum: Gibbs when reversible, else a ring with a current."""
+    w = rates.weights if rates.reversible else ring_weights(rates)
+    return np.asarray(w / w.sum())
 
 
 def ring_weights(rates: Rates) -> Array:
@@ -46,29 +46,27 @@ def ring_weights(rates: Rates) -> Array:
     return np.roll(np.array(w), start)
 
 
-def current(rates: Rates, p: Array, dx: float) -> Array:
-    r"""Return the flux ``J = -V' p - D dp/dx`` through the edges: ``dx (right_i p_i - left_{i+1} p_{i+1})``."""
-    flux = np.zeros(p.size + 1)
-    flux[1:] = rates.right * p - np.roll(rates.left * p, -1)
+def current(rates: Rates, m: Array) -> Array:
+    r"""Return the flux ``J = -V' p - D dp/dx`` through the edges: ``right_i m_i - left_{i+1} m_{i+1}``."""
+    flux = np.zeros(m.size + 1)
+    flux[1:] = rates.right * m - np.roll(rates.left * m, -1)
     flux[0] = flux[-1]  # the closing edge of a ring; zero in a box
-    flux[0] -= rates.exit_left * p[0]
-    flux[-1] += rates.exit_right * p[-1]
-    return flux * dx
+    flux[0] -= rates.exit_left * m[0]
+    flux[-1] += rates.exit_right * m[-1]
+    return flux
 
 
-def free_energy(rates: Rates, p: Array, dx: float) -> float:
-    """Return ``F = sum_i (V_i p_i + D p_i ln p_i) dx``."""
-    return float(dx * (np.dot(rates.energy, p) + rates.D * xlogy(p, p).sum()))
+def free_energy(energy: Array, D: float, p: Array, volumes: Array) -> float:
+    """Return ``F = sum_i (V_i p_i + D p_i ln p_i) vol_i``."""
+    return float(np.dot(volumes, energy * p + D * xlogy(p, p)))
 
 
-def entropy_production(rates: Rates, p: Array, dx: float) -> float:
-    r"""Return ``sum over edges (f - b) ln(f / b)``, ``f = right_i p_i dx``, ``b = left_{i+1} p_{i+1} dx``.
+def entropy_production(forward: Array, backward: Array) -> float:
+    r"""Return ``sum over edges (f - b) ln(f / b)`` for the probability flows ``f`` and ``b`` to and fro over every edge.
 
     This is ``(1/D) int J^2 / p dx`` with the logarithmic mean of ``p`` (Schnakenberg's form), every term of
     which is non-negative, and for which ``dF/dt = -D sigma`` holds exactly on the grid.
     """
-    forward = rates.right * p * dx
-    backward = np.roll(rates.left * p, -1) * dx
     both = (forward > 0.0) & (backward > 0.0)
     f, b = forward[both], backward[both]
     one_way = np.maximum(forward, backward)[~both]
