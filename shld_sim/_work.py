@@ -23,9 +23,14 @@ MOST = 10**9  # of anything in a piece
 
 
 def thread_count(n_threads: int | None) -> int:
-    """Return ``n_threads``, or the number of processors this process may use."""
+    """Return ``n_threads``, else what the environment's SHLD_SIM_NUM_THREADS says, else the processors of this process."""
     if n_threads is not None:
         return _checks.integer("n_threads", n_threads)
+    said = os.environ.get("SHLD_SIM_NUM_THREADS")
+    if said:
+        if not said.isdecimal() or int(said) == 0:
+            raise ValueError(f"SHLD_SIM_NUM_THREADS must be a whole number of at least 1, got {said!r}")
+        return int(said)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

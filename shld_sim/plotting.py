@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +29,13 @@ __all__ = [
     "escape",
     "exit_times",
     "finish",
+    "formula_svg",
     "histogram",
     "new_figure",
     "paths",
     "potential",
     "save",
+    "svg",
     "tails",
 ]
 
@@ -122,6 +125,50 @@ def save(fig: Figure | Axes, path: str | os.PathLike[str], dpi: int = 120) -> Pa
     }
     drawn.savefig(target, dpi=dpi, bbox_inches="tight", metadata=undated.get(target.suffix.lower()))
     return target
+
+
+def svg(fig: Figure) -> str:
+    """Return a figure as SVG text that depends on the picture alone.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        What to write; letters become outlines, so that no font is needed.
+
+    Returns
+    -------
+    str
+    """
+    from matplotlib import rc_context
+
+    out = io.StringIO()
+    with rc_context({"svg.hashsalt": "shld_sim", "svg.fonttype": "path"}):
+        fig.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return out.getvalue()
+
+
+def formula_svg(tex: str, size: float = 13.0) -> str:
+    """Return a formula as SVG text.
+
+    Parameters
+    ----------
+    tex : str
+        In the TeX that Matplotlib knows, without dollar signs.
+    size : float
+        Size of the letters in points.
+
+    Returns
+    -------
+    str
+    """
+    from matplotlib import rc_context
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.mathtext import math_to_image
+
+    out = io.StringIO()
+    with rc_context({"svg.hashsalt": "shld_sim", "svg.fonttype": "path", "mathtext.fontset": "cm"}):
+        math_to_image(f"${tex}$", out, prop=FontProperties(size=size), format="svg")
+    return out.getvalue()
 
 
 def finish(

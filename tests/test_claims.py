@@ -2,6 +2,8 @@
 
 import json
 import math
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -170,12 +172,12 @@ def test_table_names_every_claim(ledger):
     for id, verdict in EXPECTED.items():
         assert any(line.startswith(id) and verdict in line for line in lines)
     assert max(map(len, lines)) <= 132
-    assert "12 claims: 5 supported, 7 corrected; quick, seed 0" in lines[-1]
+    assert "12 claims: 5 supported, 7 corrected; quick, seed 0, " in lines[-1]
 
 
 def test_json_holds_every_number(ledger):
     data = json.loads(ledger.to_json())
-    assert data["format"] == "shld_sim ledger 1"
+    assert data["format"] == "shld_sim ledger 2"
     assert data["passed"] is True
     for entry in data["results"]:
         assert entry["verdict"] == EXPECTED[entry["id"]]
@@ -190,12 +192,12 @@ def test_json_holds_every_number(ledger):
 def test_report_has_a_section_and_a_figure_for_every_claim(ledger, tmp_path):
     path = ledger.write_report(tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
-    assert path.endswith("report.md")
+    assert path.endswith("index.html")
     for id in EXPECTED:
         assert f"## {id}" in text
-        png = tmp_path / "report" / f"{id.replace('.', '-')}.png"
-        assert png.read_bytes().startswith(b"\x89PNG")
-        assert f"({png.name})" in text
+        picture = tmp_path / "report" / f"{id.replace('.', '-')}.svg"
+        assert "<svg" in picture.read_text(encoding="utf-8")
+        assert f"({picture.name})" in text
     assert json.loads((tmp_path / "report" / "ledger.json").read_text())["results"]
 
 
@@ -203,8 +205,13 @@ def test_a_crash_is_reported_and_the_others_go_on(monkeypatch):
     def broken(run):
         raise RuntimeError("no such well")
 
-    chosen = (Claim("shld.gibbs", "t", "s", "r", broken), *select("shld.escape-time"))
-    monkeypatch.setattr("shld_sim.claims.ledger.select", lambda only: chosen)
+    chosen = {
+        "shld.gibbs": Claim("shld.gibbs", "t", "s", "r", broken),
+        "shld.escape-time": select("shld.escape-time")[0],
+    }
+    monkeypatch.setattr(
+        "shld_sim.claims.running.select", lambda only: tuple(chosen[i] for i in [only] if i) or tuple(chosen.values())
+    )
     ledger = verify(quick=True, progress=False)
     assert [str(r.verdict) for r in ledger.results] == ["crashed", "corrected"]
     assert not ledger.passed
@@ -212,22 +219,51 @@ def test_a_crash_is_reported_and_the_others_go_on(monkeypatch):
     assert "no such well" in ledger.results[0].error
 
 
-def test_interruption_keeps_what_was_done(monkeypatch):
-    def stop(run):
-        raise KeyboardInterrupt
+def test_interruption_keeps_what_was_done(tmp_path):
+    """A real Ctrl-C, while the second check sleeps."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import time\n"
+        "import shld_sim.claims.running as running\n"
+        "from shld_sim.claims.registry import Claim, select\n"
+        "def stop(run):\n"
+        "    print('asleep', flush=True)\n"
+        "    time.sleep(3)\n"
+        "    raise AssertionError\n"
+        "known = {'shld.escape-time': select('shld.escape-time')[0], 'shld.gibbs': Claim('shld.gibbs', 't', 's', 'r', stop)}\n"
+        "running.select = lambda only: (known[only],) if only else tuple(known.values())\n"
+        "ledger = running.verify(quick=True, progress=False)\n"
+        "print([r.claim.id for r in ledger.results], ledger.interrupted, ledger.passed)\n",
+        encoding="utf-8",
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "asleep\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "['shld.escape-time'] True False\n"
 
-    chosen = (*select("shld.escape-time"), Claim("shld.gibbs", "t", "s", "r", stop))
-    monkeypatch.setattr("shld_sim.claims.ledger.select", lambda only: chosen)
-    ledger = verify(quick=True, progress=False)
-    assert [r.claim.id for r in ledger.results] == ["shld.escape-time"]
-    assert ledger.interrupted
-    assert not ledger.passed
+
+def test_processes_and_a_store_change_no_number(ledger, tmp_path, monkeypatch):
+    wanted = ["shld.escape-time", "sdsd.generator"]
+    apart = verify(only=wanted, quick=True, jobs=2, store=tmp_path, progress=False)
+    for result in apart.results:
+        together = ledger[result.claim.id]
+        assert (result.stated, result.corrected, result.picture) == (
+            together.stated,
+            together.corrected,
+            together.picture,
+        )
+        assert result.parameters == together.parameters
+    monkeypatch.setattr("shld_sim.claims.running.check", None)  # whatever is done again, fails
+    again = verify(only=wanted, quick=True, store=tmp_path, progress=False)
+    assert again.to_json() == apart.to_json()
+    monkeypatch.setattr("shld_sim.claims.running.code_digest", lambda: "other code")
+    assert not verify(only=wanted, quick=True, store=tmp_path, progress=False).passed
 
 
 def test_verdict_does_not_depend_on_what_else_is_checked(ledger):
     alone = verify(only="sdsd.generator", quick=True, progress=False)["sdsd.generator"]
     together = ledger["sdsd.generator"]
-    assert [t.value for t in alone.evidence.stated] == [t.value for t in together.evidence.stated]
+    assert [t.value for t in alone.stated] == [t.value for t in together.stated]
 
 
 @pytest.mark.slow

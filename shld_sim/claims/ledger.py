@@ -1,26 +1,22 @@
-"""Run the checks and keep their results: the Ledger, its terminal table and its JSON."""
+"""What the checks came to: results, the Ledger, its terminal table and its JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-import sys
-import time
-import traceback
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from shld_sim import _checks
 from shld_sim._version import __version__
-from shld_sim.claims.registry import Claim, Evidence, Run, select
-from shld_sim.claims.rules import RELATIONS, Test, Verdict, decide, headline
+from shld_sim.claims.registry import Claim, Table
+from shld_sim.claims.rules import RELATIONS, Test, Verdict, headline
 
-FORMAT = "shld_sim ledger 1"
+FORMAT = "shld_sim ledger 2"
 
 
 @dataclass(frozen=True)
@@ -32,9 +28,15 @@ class Result:
     claim : Claim
         What was checked.
     verdict : Verdict
-        What the rule makes of the evidence.
-    evidence : Evidence or None
-        Tests, tables and figure; None when the check crashed.
+        What the rule makes of the tests.
+    stated, corrected : tuple of Test
+        Tests of the statement and of the corrected form.
+    tables : tuple of Table
+        The numbers behind them.
+    picture : str
+        The figure as SVG; empty when there is none.
+    parameters : dict
+        Name of each parameter to its value in quick and in full runs.
     seconds : float
         Wall time.
     error : str
@@ -43,14 +45,60 @@ class Result:
 
     claim: Claim
     verdict: Verdict
-    evidence: Evidence | None
-    seconds: float
+    stated: tuple[Test, ...] = ()
+    corrected: tuple[Test, ...] = ()
+    tables: tuple[Table, ...] = ()
+    picture: str = field(default="", repr=False)
+    parameters: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
     error: str = ""
 
     @property
     def decided(self) -> bool:
         """Whether the check came to a verdict."""
         return self.verdict not in (Verdict.INCONCLUSIVE, Verdict.CRASHED)
+
+    @property
+    def false_alarm(self) -> float:
+        """Bound on the probability that a test fails although its prediction is true."""
+        return sum(test.false_alarm for test in (*self.stated, *self.corrected))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything but the figure as JSON values."""
+        claim = self.claim
+        tests = [("stated", test) for test in self.stated] + [("corrected", test) for test in self.corrected]
+        return {
+            "id": claim.id,
+            "title": claim.title,
+            "document": claim.document,
+            "source": claim.source,
+            "statement": claim.statement,
+            "formula": claim.formula,
+            "definitions": claim.definitions,
+            "corrected_form": claim.corrected,
+            "corrected_formula": claim.corrected_formula,
+            "derivation": claim.derivation,
+            "rule": claim.rule,
+            "parameters": [
+                {"name": name, "quick": shown(quick), "full": shown(full)}
+                for name, (quick, full) in self.parameters.items()
+            ],
+            "verdict": str(self.verdict),
+            "false_alarm": self.false_alarm,
+            "seconds": round(self.seconds, 3),
+            "error": self.error,
+            "tests": [
+                {
+                    "role": role,
+                    **dataclasses.asdict(test),
+                    "half_width": test.half_width,
+                    "detects": test.detects,
+                    "outcome": str(test.outcome),
+                }
+                for role, test in tests
+            ],
+            "tables": [dataclasses.asdict(table) for table in self.tables],
+        }
 
 
 @dataclass(frozen=True)
@@ -93,29 +141,28 @@ class Ledger:
         found = Counter(result.verdict for result in self.results)
         return {verdict.value: found[verdict] for verdict in Verdict if found[verdict]}
 
+    def summary(self) -> str:
+        """Return one line: how many claims got each verdict, and how they were checked."""
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in self.counts().items())
+        stop = " (interrupted)" if self.interrupted else ""
+        return f"{len(self.results)} claims: {counts}; {'quick' if self.quick else 'full'}, seed {self.seed}{stop}"
+
     def table(self) -> str:
         """Return the table for a terminal: id, claim, measured interval, expected, verdict, seconds."""
         rows = [("id", "claim", "measured (+- interval)", "as stated", "verdict", "s")]
         for result in self.results:
-            if result.evidence is None:
-                measured, expected = result.error.strip().splitlines()[-1][:48], ""
-            else:
-                test = headline(result.evidence.stated)
-                measured, expected = with_interval(test), f"{RELATIONS[test.relation]} {short(test.bound)}"
+            measured, expected = headline_cells(result)
             seconds = f"{result.seconds:.1f}"
             rows.append((result.claim.id, result.claim.title, measured, expected, str(result.verdict), seconds))
         widths = [max(len(row[i]) for row in rows) for i in range(6)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         lines.insert(1, "  ".join("-" * width for width in widths))
         total = sum(result.seconds for result in self.results)
-        summary = ", ".join(f"{n} {verdict}" for verdict, n in self.counts().items())
-        size = "quick" if self.quick else "full"
-        stop = " (interrupted)" if self.interrupted else ""
-        lines.append(f"\n{len(self.results)} claims: {summary}; {size}, seed {self.seed}, {total:.0f} s{stop}")
+        lines.append(f"\n{self.summary()}, {total:.0f} s of checks")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything but the figures as JSON values."""
+        """Return everything but the figures as JSON values; ``docs/ledger.schema.json`` describes them."""
         return {
             "format": FORMAT,
             "version": self.version,
@@ -123,15 +170,15 @@ class Ledger:
             "seed": self.seed,
             "interrupted": self.interrupted,
             "passed": self.passed,
-            "results": [_result_dict(result) for result in self.results],
+            "results": [result.as_dict() for result in self.results],
         }
 
     def to_json(self) -> str:
         """Return `as_dict` as JSON text."""
-        return json.dumps(self.as_dict(), indent=1, allow_nan=False, default=_plain)
+        return json.dumps(self.as_dict(), indent=1, allow_nan=False, default=plain_value)
 
     def write_report(self, directory: str | os.PathLike[str]) -> str:
-        """Write ``report.md``, ``ledger.json`` and the figures into ``directory``.
+        """Write ``index.html``, ``report.md``, ``ledger.json`` and the figures into ``directory``.
 
         Parameters
         ----------
@@ -141,69 +188,24 @@ class Ledger:
         Returns
         -------
         str
-            Path of the Markdown report.
+            Path of ``index.html``, which needs no other file.
         """
-        from shld_sim.claims.report import write
+        from shld_sim.claims import report
 
-        return write(self, directory)
-
-
-def verify(
-    only: str | Iterable[str] | None = None,
-    *,
-    quick: bool = False,
-    seed: int = 0,
-    progress: bool | None = None,
-) -> Ledger:
-    """Check claims and return the ledger of their verdicts.
-
-    Parameters
-    ----------
-    only : str or iterable of str, optional
-        Ids of claims, or patterns such as ``"levy.*"``. Default: all.
-    quick : bool
-        Use parameters that end within a minute. The rules are the same.
-    seed : int
-        Seed; each claim draws from streams of its own.
-    progress : bool, optional
-        Name the claim under way on stderr. Default: on a terminal.
-
-    Returns
-    -------
-    Ledger
-        Results; ``passed`` says whether every claim came to a verdict. Ctrl-C returns the results so far.
-
-    Raises
-    ------
-    ValueError
-        If ``only`` matches no claim.
-    """
-    seed = _checks.integer("seed", seed, 0)
-    chosen = select(only)
-    shown = sys.stderr.isatty() if progress is None else progress
-    results: list[Result] = []
-    try:
-        for i, claim in enumerate(chosen):
-            if shown:
-                sys.stderr.write(f"\r\x1b[K[{i + 1}/{len(chosen)}] {claim.id}")
-                sys.stderr.flush()
-            results.append(_check(claim, Run(claim.id, quick, seed)))
-    except KeyboardInterrupt:
-        return Ledger(tuple(results), quick, seed, interrupted=True)
-    finally:
-        if shown:
-            sys.stderr.write("\r\x1b[K")
-    return Ledger(tuple(results), quick, seed)
+        return report.write(self, directory)
 
 
-def _check(claim: Claim, run: Run) -> Result:
-    start = time.perf_counter()
-    try:
-        evidence = claim.check(run)
-        verdict = decide(evidence.stated, evidence.corrected)
-    except Exception:
-        return Result(claim, Verdict.CRASHED, None, time.perf_counter() - start, traceback.format_exc())
-    return Result(claim, verdict, evidence, time.perf_counter() - start)
+def headline_cells(result: Result) -> tuple[str, str]:
+    """Return what was measured and what the statement predicts, in a few characters each."""
+    if not result.stated:
+        return result.error.strip().splitlines()[-1][:48], ""
+    test = headline(result.stated)
+    return with_interval(test), f"{RELATIONS[test.relation]} {short(test.bound)}"
+
+
+def cell(value: object) -> str:
+    """Return an entry of a table in at most five significant digits."""
+    return short(value) if isinstance(value, float) else str(value)
 
 
 def short(value: float) -> str:
@@ -222,37 +224,17 @@ def with_interval(test: Test) -> str:
     return f"{test.value:.{digits}f} +- {half:.{digits}f}"
 
 
-def _result_dict(result: Result) -> dict[str, Any]:
-    claim, evidence = result.claim, result.evidence
-    out: dict[str, Any] = {
-        "id": claim.id,
-        "title": claim.title,
-        "document": claim.document,
-        "statement": claim.statement,
-        "corrected_form": claim.corrected,
-        "rule": claim.rule,
-        "verdict": str(result.verdict),
-        "seconds": round(result.seconds, 3),
-        "error": result.error,
-        "tests": [],
-        "tables": [],
-    }
-    if evidence is not None:
-        for role, tests in (("stated", evidence.stated), ("corrected", evidence.corrected)):
-            for test in tests:
-                out["tests"].append(
-                    {
-                        "role": role,
-                        **dataclasses.asdict(test),
-                        "half_width": test.half_width,
-                        "outcome": str(test.outcome),
-                    }
-                )
-        out["tables"] = [dataclasses.asdict(table) for table in evidence.tables]
-    return out
+def shown(value: Any) -> str:
+    """Return a parameter as a reader writes it: 20,000 and not 20000; lists with commas."""
+    if isinstance(value, tuple | list):
+        return ", ".join(map(shown, value))
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return f"{int(value):,}"
+    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """Return a NumPy number as Python's own, for `json.dumps`."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"cannot write {type(value).__name__} as JSON")

@@ -40,8 +40,8 @@ def _share(inside: NDArray[np.bool_]) -> tuple[float, float]:
 def stationary(run: Run) -> Evidence:
     """Compare stationary samples with the stable and the quartic law."""
     tests, rows = [], []
-    n_paths, dt = run.pick(100_000, 1_000_000), 5e-3
-    for i, alpha in enumerate(run.pick((1.0, 1.5), (0.8, 1.0, 1.2, 1.5, 1.8))):
+    n_paths, dt = run.pick("paths", 100_000, 1_000_000), 5e-3
+    for i, alpha in enumerate(run.pick("alpha, harmonic well", (1.0, 1.5), (0.8, 1.0, 1.2, 1.5, 1.8))):
         k, sigma = 1.0, 0.5
         model = LevyFlight(Harmonic(k), alpha, sigma)
         x = simulate(model, 0.0, 0.02, n_steps=round(12 / 0.02), n_paths=n_paths, seed=run.stream(i)).final
@@ -54,9 +54,9 @@ def stationary(run: Run) -> Evidence:
             tests.append(Test(label, found, math.exp(-(wave**alpha)), error, resolution=0.02))
         rows.append((f"k x^2/2, alpha = {alpha:g}", "scale of chain / of law", scale, limit, 0.0))
     drawn = []
-    for i, alpha in enumerate(run.pick((1.0,), (1.0, 1.5))):
+    for i, alpha in enumerate(run.pick("alpha, quartic well", (1.0,), (1.0, 1.5))):
         model = LevyFlight(Quartic(), alpha, 1.0)
-        paths = simulate(model, 0.0, dt, 8.0, n_paths * run.pick(2, 2), seed=run.stream(10 + i))
+        paths = simulate(model, 0.0, dt, 8.0, 2 * n_paths, seed=run.stream(10 + i))
         x, cumulative, density = paths.final, theory.quartic_stable_cdf(model), theory.quartic_stable_density(model)
         for label, inside, exact in (
             ("P(|x| < 1/2)", np.abs(x) < 0.5, 2 * float(cumulative(0.5)) - 1),
@@ -113,7 +113,7 @@ def stationary(run: Run) -> Evidence:
 )
 def first_passages(run: Run) -> Evidence:
     """Measure escape times of stable noise against power laws."""
-    alpha, low, n_paths = 1.5, (-math.inf, 0.0), run.pick(4_000, 40_000)
+    alpha, low, n_paths = 1.5, (-math.inf, 0.0), run.pick("exits", 4_000, 40_000)
     times: dict[tuple[float, float], tuple[float, float]] = {}
     for i, (height, sigma) in enumerate(((0.25, 0.05), (0.25, 0.02), (1.0, 0.02))):
         model = LevyFlight(DoubleWell(height), alpha, sigma)
@@ -135,7 +135,9 @@ def first_passages(run: Run) -> Evidence:
     ]
     flat, steps = LevyFlight(Polynomial([0.0, 1e-12]), alpha, 1.0), (1e-3, 2.5e-4)
     means = [
-        first_passage(flat, 0.0, (-1.0, 1.0), dt, run.pick(20_000, 200_000), seed=run.stream(5 + j))
+        first_passage(
+            flat, 0.0, (-1.0, 1.0), dt, run.pick("exits of free motion", 20_000, 200_000), seed=run.stream(5 + j)
+        )
         for j, dt in enumerate(steps)
     ]
     # The exit is seen late by about c dt^(1/alpha): combine the two steps so that this term cancels.

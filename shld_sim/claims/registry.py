@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
+import inspect
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from shld_sim.claims.rules import Test
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 DOCUMENTS = {
     "shld": "Stochastic harmonic learning dynamics",
@@ -57,13 +55,16 @@ class Evidence:
     tables : sequence of Table
         The numbers behind them.
     figure : callable, optional
-        ``figure(ax)`` draws the evidence.
+        ``figure(ax)`` draws the evidence, or ``figure(axes)`` with as many panels as ``panels`` says.
+    panels : int
+        Panels side by side.
     """
 
     stated: Sequence[Test]
     corrected: Sequence[Test] = ()
     tables: Sequence[Table] = ()
-    figure: Callable[[Axes], object] | None = None
+    figure: Callable[[Any], object] | None = None
+    panels: int = 1
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,18 @@ class Run:
         Whether to use the small parameters.
     seed : int
         Seed of the whole ledger.
+    parameters : dict
+        What `pick` was asked for: name to (quick, full). The report prints it.
     """
 
     claim: str
     quick: bool
     seed: int
+    parameters: dict[str, tuple[Any, Any]] = field(default_factory=dict, compare=False)
 
-    def pick(self, quick: T, full: T) -> T:
-        """Return the value for this size of run."""
+    def pick(self, name: str, quick: T, full: T) -> T:
+        """Return the value of the parameter ``name`` for this size of run, and note both."""
+        self.parameters[name] = (quick, full)
         return quick if self.quick else full
 
     def stream(self, i: int) -> np.random.SeedSequence:
@@ -112,9 +117,15 @@ class Claim:
     rule : str
         What is measured and compared, and what decides.
     check : callable
-        Measures it: ``check(run) -> Evidence``.
+        Measures it: ``check(run) -> Evidence``. Its docstring holds the derivation of the corrected form.
     corrected : str
         The corrected form that is measured too; empty when there is none.
+    formula, corrected_formula : str
+        The statement and the corrected form in mathematics, TeX without dollar signs; may be empty.
+    definitions : str
+        What the symbols and words of the statement mean.
+    source : str
+        Where the document says it.
     """
 
     id: str
@@ -123,27 +134,43 @@ class Claim:
     rule: str
     check: Callable[[Run], Evidence] = field(repr=False)
     corrected: str = ""
+    formula: str = ""
+    corrected_formula: str = ""
+    definitions: str = ""
+    source: str = ""
 
     @property
     def document(self) -> str:
         """Title of the document that makes the claim."""
         return DOCUMENTS[self.id.split(".")[0]]
 
+    @property
+    def derivation(self) -> str:
+        """Why the corrected form holds: the docstring of the check."""
+        return inspect.getdoc(self.check) or ""
+
 
 _REGISTRY: dict[str, Claim] = {}
 
 
-def claim(
-    id: str, title: str, *, statement: str, rule: str, corrected: str = ""
-) -> Callable[[Callable[[Run], Evidence]], Callable[[Run], Evidence]]:
-    """Register the decorated function as the check of a claim."""
+def claim(id: str, title: str, **about: str) -> Callable[[Callable[[Run], Evidence]], Callable[[Run], Evidence]]:
+    """Register the decorated function as the check of a claim.
+
+    Parameters
+    ----------
+    id, title : str
+        As in `Claim`.
+    **about : str
+        ``statement`` and ``rule``; ``corrected``, ``formula``, ``corrected_formula``, ``definitions`` and ``source`` of a
+        `Claim`.
+    """
 
     def register(check: Callable[[Run], Evidence]) -> Callable[[Run], Evidence]:
         if id in _REGISTRY:
             raise ValueError(f"id must be new, got {id!r} again")
         if id.split(".")[0] not in DOCUMENTS:
             raise ValueError(f"id must begin with one of {', '.join(DOCUMENTS)}, got {id!r}")
-        _REGISTRY[id] = Claim(id, title, statement, rule, check, corrected)
+        _REGISTRY[id] = Claim(id, title, check=check, **about)
         return check
 
     return register

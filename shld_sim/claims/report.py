@@ -1,106 +1,92 @@
-"""Write a ledger as a Markdown report with figures, and as JSON."""
+"""Write a ledger as Markdown, JSON and pictures, beside the page for reading that `page` makes."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown
+from shld_sim.claims.page import page
 from shld_sim.claims.registry import Table
 from shld_sim.claims.rules import RELATIONS, Test
 
-if TYPE_CHECKING:
-    from shld_sim.claims.ledger import Ledger, Result
+RULES = (
+    "The verdicts follow from rules that were fixed before the measurements. An interval is 5 standard errors plus a bound on "
+    "the numerical error to each side. A prediction fails when it lies outside the interval, holds when it lies inside an "
+    "interval that is narrower than the stated resolution, and is undecided otherwise. A claim is supported when all tests "
+    "of its statement hold; when one fails it is corrected if all tests of a corrected form hold, and refuted otherwise."
+)
 
 
 def write(ledger: Ledger, directory: str | os.PathLike[str]) -> str:
-    """Write ``report.md``, ``ledger.json`` and one PNG per claim; return the path of the report."""
+    """Write ``index.html``, ``report.md``, ``ledger.json`` and one SVG per claim; return the path of the page."""
     home = Path(directory)
     home.mkdir(parents=True, exist_ok=True)
     lines = _summary(ledger)
     for result in ledger.results:
-        lines += _section(result, _draw(result, home))
+        name = ""
+        if result.picture:
+            name = result.claim.id.replace(".", "-") + ".svg"
+            (home / name).write_text(result.picture, encoding="utf-8")
+        lines += _section(result, name)
     (home / "ledger.json").write_text(ledger.to_json() + "\n", encoding="utf-8")
-    report = home / "report.md"
-    report.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return str(report)
-
-
-def _draw(result: Result, home: Path) -> str:
-    """Draw the figure of a result; return its file name, or an empty string when it has none."""
-    if result.evidence is None or result.evidence.figure is None:
-        return ""
-    from shld_sim import plotting
-
-    name = result.claim.id.replace(".", "-") + ".png"
-    figure, ax = plotting.new_figure()
-    ax.set_prop_cycle(color=[color for name, color in plotting.PALETTE.items() if name != "black"])
-    result.evidence.figure(ax)
-    title = ax.get_title()
-    ax.set_title("")
-    plotting.finish(ax, title=title)
-    plotting.save(figure, home / name)
-    return name
+    (home / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    index = home / "index.html"
+    index.write_text(page(ledger, RULES), encoding="utf-8")
+    return str(index)
 
 
 def _summary(ledger: Ledger) -> list[str]:
-    from shld_sim.claims.ledger import with_interval
-    from shld_sim.claims.rules import headline
-
-    size = "quick" if ledger.quick else "full"
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in ledger.counts().items())
     lines = [
         "# What the claims come to",
         "",
-        f"{len(ledger.results)} claims: {counts}. Made by shld_sim {ledger.version}, {size} run, seed {ledger.seed}.",
+        f"{ledger.summary()}. Made by shld_sim {ledger.version}.",
         "",
         "| id | claim | measured (± interval) | as stated | verdict | s |",
         "|---|---|---|---|---|---|",
     ]
     for result in ledger.results:
-        if result.evidence is None:
-            measured = expected = ""
-        else:
-            test = headline(result.evidence.stated)
-            measured = with_interval(test).replace("+-", "±")
-            expected = f"{RELATIONS[test.relation]} {test.bound:.5g}"
+        measured, expected = headline_cells(result)
         anchor = result.claim.id.replace(".", "")
         lines.append(
-            f"| [{result.claim.id}](#{anchor}) | {result.claim.title} | {measured} | {expected} | "
+            f"| [{result.claim.id}](#{anchor}) | {result.claim.title} | {measured.replace('+-', '±')} | {expected} | "
             f"**{result.verdict}** | {result.seconds:.1f} |"
         )
-    return [
-        *lines,
-        "",
-        "The verdicts follow from rules that were fixed before the measurements: an interval is 5 standard errors plus a",
-        "bound on the numerical error to each side; a prediction *fails* when it lies outside, *holds* when it lies inside",
-        "an interval that is narrower than the stated resolution, and is *undecided* otherwise. A claim is *supported* when",
-        "all tests of its statement hold; when one fails it is *corrected* if all tests of a corrected form hold, otherwise",
-        "*refuted*.",
-    ]
+    return [*lines, "", RULES]
 
 
 def _section(result: Result, figure: str) -> list[str]:
     claim = result.claim
     lines = ["", f"## {claim.id}", "", f"**{claim.title}** ({claim.document}): **{result.verdict}**", ""]
-    lines += ["As stated: " + claim.statement, ""]
-    if claim.corrected:
-        lines += ["Corrected: " + claim.corrected, ""]
+    for name, text, formula in (
+        ("As stated", claim.statement, claim.formula),
+        ("Corrected", claim.corrected, claim.corrected_formula),
+        ("Where", claim.definitions, ""),
+        ("Source", claim.source, ""),
+    ):
+        if text:
+            lines += [f"{name}: {text}", ""]
+        if formula:
+            lines += [f"$${line}$$" for line in formula.splitlines()] + [""]
     lines += ["Measured and decided by: " + claim.rule, ""]
-    if result.evidence is None:
+    if result.error:
         return [*lines, "The check crashed:", "", "```", result.error.rstrip(), "```"]
-    for name, tests in (("As stated", result.evidence.stated), ("Corrected form", result.evidence.corrected)):
+    for heading, tests in (("As stated", result.stated), ("Corrected form", result.corrected)):
         if tests:
             lines += [
-                f"| {name} | measured | interval ± | predicted | resolution | outcome |",
-                "|---|---|---|---|---|---|",
+                f"| {heading} | measured | interval ± | predicted | resolution | seen with certainty | outcome |",
+                "|---|---|---|---|---|---|---|",
             ]
             lines += [_test_row(test) for test in tests]
             lines.append("")
-    for table in result.evidence.tables:
+    for table in result.tables:
         lines += _markdown_table(table)
+    if result.parameters:
+        rows = tuple((name, shown(quick), shown(full)) for name, (quick, full) in result.parameters.items())
+        lines += _markdown_table(Table("Parameters", ("", "quick", "full"), rows))
     if figure:
         lines += [f"![{claim.title}]({figure})", ""]
+    lines += [f"A test of this claim fails by chance with probability {result.false_alarm:.1e} at most.", ""]
     return [*lines, f"Reproduce: `shld-sim verify --only {claim.id}`"]
 
 
@@ -108,14 +94,11 @@ def _test_row(test: Test) -> str:
     resolution = f"{test.resolution:.2g}" if test.resolution else ""
     return (
         f"| {test.label} | {test.value:.6g} | {test.half_width:.2g} | {RELATIONS[test.relation]} {test.bound:.6g} | "
-        f"{resolution} | {test.outcome} |"
+        f"{resolution} | {test.detects:.2g} | {test.outcome} |"
     )
 
 
 def _markdown_table(table: Table) -> list[str]:
-    def cell(value: object) -> str:
-        return f"{value:.5g}" if isinstance(value, float) else str(value)
-
     return [
         f"{table.title}:",
         "",

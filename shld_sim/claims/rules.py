@@ -2,7 +2,8 @@
 
 A check compares measured quantities with predictions. Each comparison is a `Test`: a value, its standard error, a bound on
 its numerical error, and the prediction. Its interval is ``value +- (5 stderr + numerical)``; a normal quantity leaves it
-with probability 6e-7. The outcome of a test is
+with probability 6e-7 (`Test.false_alarm`), so that a claim of a hundred tests gets a false verdict less than once in 1e4
+runs. A deviation of `Test.detects` is seen with probability 1 - 1e-4. The outcome of a test is
 
 * ``equals``: *fails* if the prediction lies outside the interval; otherwise *holds* if the interval is no wider than the
   stated resolution to each side (so that a deviation of twice the resolution would have been seen), else *undecided*;
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 Z = 5.0  # standard errors to each side of an interval
+SEEN = 3.719  # standard errors that a normal quantity exceeds with probability 1e-4
 
 
 class Outcome(StrEnum):
@@ -93,6 +95,19 @@ class Test:
     def half_width(self) -> float:
         """Half the width of the interval, ``5 stderr + numerical``."""
         return Z * self.stderr + self.numerical
+
+    @property
+    def false_alarm(self) -> float:
+        """Probability that the test fails although the prediction is true; 0 for a computed number."""
+        if self.stderr == 0.0:
+            return 0.0
+        one_side = 0.5 * math.erfc(Z / math.sqrt(2.0))
+        return 2.0 * one_side if self.relation == "equals" else one_side
+
+    @property
+    def detects(self) -> float:
+        """Deviation from the prediction that makes the test fail with probability 1 - 1e-4 at least."""
+        return (Z + SEEN) * self.stderr + 2.0 * self.numerical
 
     @property
     def outcome(self) -> Outcome:

@@ -44,7 +44,7 @@ def _energy_drift(model: Langevin, x: Array, dt: float, n_pairs: int, rng: np.ra
 def generator(run: Run) -> Evidence:
     """Measure the conditional one-step change of the energy and locate its zero."""
     model = Langevin(QuadraticForm([1.0, 4.0]), D=0.5)
-    D, dt, n_pairs = 0.5, 1e-4, run.pick(40_000, 400_000)
+    D, dt, n_pairs = 0.5, 1e-4, run.pick("antithetic pairs", 40_000, 400_000)
     ray = np.array([1.0, 0.5]) / math.hypot(1.0, 0.5)
     size = float((model.potential.gradient(ray) ** 2).sum())
     at_gamma, at_gamma_h = math.sqrt(2 * D / size), math.sqrt(5 * D / size)  # radii at which the two ratios are 1
@@ -114,7 +114,7 @@ def _chain_logs(eta: float, lam: float, s: float, n: int, rng: np.random.Generat
 )
 def almost_sure(run: Run) -> Evidence:
     """Measure growth exponents of linear multiplicative dynamics against the threshold."""
-    n = run.pick(1_000_000, 10_000_000)
+    n = run.pick("factors", 1_000_000, 10_000_000)
     lam, s, dt = 1.0, 2.0, 1e-3
     # The Euler chain of the linear equation is the chain with eta = dt and noise s/sqrt(dt); its logs add up.
     growth = _chain_logs(dt, lam, s / math.sqrt(dt), n, run.generator(0)) / dt
@@ -192,7 +192,7 @@ def _additive_tail(run: Run, lam: float, s: float, D0: float, beyond: float) -> 
     """
     from scipy.stats import t as student
 
-    rng, dt, n = run.generator(9), 4e-3, run.pick(40_000, 200_000)
+    rng, dt, n = run.generator(9), 4e-3, run.pick("paths of the tail", 40_000, 200_000)
     x = np.zeros(n)
     for _ in range(int(5 / dt)):
         # One normal number serves both noises: their sum is normal with variance (s x)^2 + 2 D0.

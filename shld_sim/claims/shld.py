@@ -49,6 +49,7 @@ def _normal_score(chi2_value: float, degrees: int) -> float:
 @claim(
     "shld.master-equation",
     "density obeys Fokker-Planck",
+    formula=r"\partial_t p = \nabla\cdot(p\,\nabla V) + D\,\Delta p",
     statement="The density of dX = -V'(X) dt + sqrt(2D) dW obeys dp/dt = d/dx (p V') + D d2p/dx2 at every time.",
     rule="Ensemble in the double well from a point, at three times, against the grid solver: P(X > 0), E X^2 and the "
     "chi-square of a 40-bin histogram (as a normal score, at most 5). Euler and grid bias is bounded by 0.002.",
@@ -56,7 +57,7 @@ def _normal_score(chi2_value: float, degrees: int) -> float:
 def master_equation(run: Run) -> Evidence:
     """Compare ensemble histograms with the grid solution at several times."""
     model = Langevin(DoubleWell(), D=0.25)
-    times, dt, n_paths = (0.5, 2.0, 8.0), 1 / 512, run.pick(50_000, 500_000)
+    times, dt, n_paths = (0.5, 2.0, 8.0), 1 / 512, run.pick("paths", 50_000, 500_000)
     paths = simulate(model, -1.0, dt, times[-1], n_paths, seed=run.stream(0), save_every=256)
     solver = FokkerPlanck(model, Grid(-3.2, 3.2, 640))
     density = solver.propagate(-1.0, np.array(times))
@@ -111,7 +112,7 @@ def master_equation(run: Run) -> Evidence:
 def langevin(run: Run) -> Evidence:
     """Measure the strong and weak order of Euler-Maruyama on coupled paths."""
     model, finest, levels = Langevin(DoubleWell(), D=0.25), 11, np.arange(3, 8)
-    n_batches, n_paths = 20, run.pick(5000, 10_000)
+    n_batches, n_paths = 20, run.pick("paths of each of 20 batches", 5000, 10_000)
     rng = run.generator(0)
     strong, weak = np.empty((n_batches, len(levels))), np.empty((n_batches, len(levels)))
     for batch in range(n_batches):
@@ -174,7 +175,7 @@ def gibbs(run: Run) -> Evidence:
     steady = grid.steady_state()
     bulk = np.abs(grid.grid.x) < 2.0
     distance = float(np.abs(steady / density(grid.grid.x) - 1.0)[bulk].max())
-    dt, n_paths = 1 / 256, run.pick(40_000, 400_000)
+    dt, n_paths = 1 / 256, run.pick("paths", 40_000, 400_000)
     x = simulate(model, 1.0, dt, 40.0, n_paths, seed=run.stream(0)).final * np.where(np.arange(n_paths) % 2, 1, -1)
     tests = [Test("|grid steady state/Gibbs - 1|", distance, 1e-10, relation="at most")]
     for power in (2, 4):
@@ -243,11 +244,11 @@ def kramers(run: Run) -> Evidence:
         )
     ]
     rows = []
-    noise = run.pick((0.1, 0.06), (0.15, 0.1, 0.075, 0.06, 0.05))
+    noise = run.pick("noise D", (0.1, 0.06), (0.15, 0.1, 0.075, 0.06, 0.05))
     for i, D in enumerate(noise):
         model = Langevin(potential, D)
         solver = FokkerPlanck(model, Grid(-2.5, 2.5, 400))
-        n_paths = run.pick(20_000 if D == 0.1 else 4_000, 20_000)
+        n_paths = run.pick(f"exits at D = {D:g}", 20_000 if D == 0.1 else 4_000, 20_000)
         exits = first_passage(model, -1.0, LEFT, 1e-3, n_paths, seed=run.stream(i))
         backward, gap = float(solver.mean_exit_time(LEFT, x0=-1.0)), float(solver.eigenvalues(2)[1])
         quadrature = 1.0 / (2.0 * exact(D))
@@ -327,7 +328,7 @@ def escape_time(run: Run) -> Evidence:
     )
     rate = theory.eyring_kramers_rate(model, -1.0, 0.0)
     warm = Langevin(DoubleWell(), D=0.1)
-    exits = first_passage(warm, -1.0, domain, 1e-3, run.pick(8_000, 40_000), seed=run.stream(0))
+    exits = first_passage(warm, -1.0, domain, 1e-3, run.pick("exits", 8_000, 40_000), seed=run.stream(0))
     truth = float(theory.mean_exit_time(warm, -1.0, domain))
     corrected = [
         Test("time x Eyring-Kramers rate at barrier/D = 25", exact * rate, 1.0, resolution=0.1, numerical=0.03),
@@ -384,14 +385,16 @@ def uncertainty(run: Run) -> Evidence:
             relation = "equals" if isinstance(potential, Harmonic) else "at least"
             label = f"Gibbs product/D, {type(potential).__name__}, D = {d:g}"
             corrected.append(Test(label, product, 1.0, 0.0, relation, resolution=1e-8, numerical=1e-9))
-    model, n_paths = Langevin(DoubleWell(), 0.25), run.pick(40_000, 400_000)
+    model, n_paths = Langevin(DoubleWell(), 0.25), run.pick("paths", 40_000, 400_000)
     x = simulate(model, 1.0, 1 / 256, 30.0, n_paths, seed=run.stream(0)).final
     x = x * np.where(np.arange(n_paths) % 2, 1, -1)
     slope = model.potential.gradient(x)
     squares, error = _mean((x * slope) / 0.25)  # E x V' = D: both have mean zero
     corrected.append(Test("Cov(x, V')/D, simulated", squares, 1.0, error, resolution=0.12, numerical=1 / 128))
     hat = Langevin(MexicanHat(3), 0.2)
-    y = simulate(hat, np.array([1.0, 0.0, 0.0]), 1 / 128, 15.0, run.pick(20_000, 200_000), seed=run.stream(1)).final
+    y = simulate(
+        hat, np.array([1.0, 0.0, 0.0]), 1 / 128, 15.0, run.pick("paths in the hat", 20_000, 200_000), seed=run.stream(1)
+    ).final
     total, error = _mean((y * hat.potential.gradient(y)).sum(axis=1) / (0.2 * 3))
     corrected.append(
         Test("sum Cov(x_i, d_i V)/(D d), hat, d = 3", total, 1.0, error, resolution=0.12, numerical=1 / 64)
@@ -436,7 +439,7 @@ def _rippled_gradient(x, p):
 )
 def convergence(run: Run) -> Evidence:
     """Compare the mean energy of simulations with the stated and the corrected bound."""
-    n_paths, dt = run.pick(20_000, 200_000), 1e-3
+    n_paths, dt = run.pick("paths", 20_000, 200_000), 1e-3
     rippled = Potential(_rippled_energy, _rippled_gradient, (1.0,), minima=[0.0], saddles=[], name="x^2 + cos x - 1")
     cases: tuple[tuple[str, Langevin, ArrayLike, float, float, int], ...] = (
         ("k = 10", Langevin(QuadraticForm([10.0]), 1.0), 1.0, 10.0, 10.0, 1),
@@ -494,7 +497,7 @@ def convergence(run: Run) -> Evidence:
 )
 def consolidation(run: Run) -> Evidence:
     """Measure the consolidation ratio at equilibrium in several landscapes."""
-    n_paths = run.pick(80_000, 400_000)
+    n_paths = run.pick("paths", 80_000, 400_000)
     cases = (
         ("k = 1", Langevin(Harmonic(1.0), 0.2), 0.0, 0.01),
         ("k = 4", Langevin(Harmonic(4.0), 0.2), 0.0, 0.0025),
