@@ -67,9 +67,10 @@ def verify(
     """
     seed, jobs = _checks.integer("seed", seed, 0), _checks.integer("jobs", jobs)
     chosen = select(only)
-    points = [{"id": c.id, "quick": quick, "seed": seed, "figures": figures, "code": code_digest()} for c in chosen]
+    points = [{"id": c.id, "quick": quick, "seed": seed, "figures": figures} for c in chosen]
+    folder = None if store is None else Path(store) / code_digest()
     with _executor(jobs) as executor:
-        found = sweep(checked, points, executor=executor, store=store, retries=0, progress=progress)
+        found = sweep(checked, points, executor=executor, store=folder, retries=0, progress=progress)
     texts = {point["id"]: value for point, value in found if value is not None}
     lost = {chosen[i].id: str(error) for i, error in found.errors.items()}
     results = []
@@ -81,8 +82,8 @@ def verify(
     return Ledger(tuple(results), quick, seed, interrupted=found.interrupted)
 
 
-def checked(id: str, quick: bool, seed: int, figures: bool, code: str) -> NDArray[np.uint8]:
-    """Return the result of one check as JSON text in bytes; ``code`` tells results of other code apart in a store."""
+def checked(id: str, quick: bool, seed: int, figures: bool) -> NDArray[np.uint8]:
+    """Return the result of one check as JSON text in bytes."""
     if multiprocessing.parent_process() is not None:
         os.environ["SHLD_SIM_NUM_THREADS"] = "1"  # the other processors are for the other checks
     (claim,) = select(id)

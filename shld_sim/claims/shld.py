@@ -392,9 +392,8 @@ def uncertainty(run: Run) -> Evidence:
     squares, error = _mean((x * slope) / 0.25)  # E x V' = D: both have mean zero
     corrected.append(Test("Cov(x, V')/D, simulated", squares, 1.0, error, resolution=0.12, numerical=1 / 128))
     hat = Langevin(MexicanHat(3), 0.2)
-    y = simulate(
-        hat, np.array([1.0, 0.0, 0.0]), 1 / 128, 15.0, run.pick("paths in the hat", 20_000, 200_000), seed=run.stream(1)
-    ).final
+    n_hat = run.pick("paths in the hat", 20_000, 200_000)
+    y = simulate(hat, np.array([1.0, 0.0, 0.0]), 1 / 128, 15.0, n_hat, seed=run.stream(1)).final
     total, error = _mean((y * hat.potential.gradient(y)).sum(axis=1) / (0.2 * 3))
     corrected.append(
         Test("sum Cov(x_i, d_i V)/(D d), hat, d = 3", total, 1.0, error, resolution=0.12, numerical=1 / 64)
