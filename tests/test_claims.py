@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +132,22 @@ def test_registry_holds_the_expected_claims():
     assert [c.id for c in registry()] == list(EXPECTED)
     for c in registry():
         assert all((c.title, c.statement, c.rule, c.document, c.check.__doc__)), c.id
+
+
+def listed_claims():
+    """Ids of docs/claims.md, and those that need trained networks."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "claims.md").read_text(encoding="utf-8")
+    analytic, trained = [], []
+    for row in re.findall(r"^\| ([a-z]+\.[^|]*) \|", text, re.MULTILINE):
+        for entry in row.split(","):
+            (trained if "†" in entry else analytic).append(entry.replace("†", "").strip())
+    return analytic, trained
+
+
+def test_no_claim_of_the_documents_is_missing():
+    analytic, _ = listed_claims()
+    assert len(analytic) == len(set(analytic)) > 40
+    assert sorted(c.id for c in registry()) == sorted(i for i in analytic if not i.startswith("sym."))
 
 
 def test_select_by_pattern():
