@@ -26,7 +26,8 @@ class ScalarFunctions(NamedTuple):
     ``vector=False`` (one to three dimensions): ``energy(x, y, p)``, ``gradient(x, y, p) -> (gx, gy)``; in one dimension
     ``gradient(x, p) -> g``. ``vector=True`` (any dimension): ``energy(x, p)`` and ``gradient(x, out, p)`` on vectors.
     ``flow(x, t, p)``, where known, is the exact solution at time ``t`` of ``x' = -V'(x)`` started from ``x``.
-    ``hessian`` returns the upper triangle, row by row, in the style of the gradient.
+    ``hessian`` returns the upper triangle, row by row, in the style of the gradient. ``residual``, where V = f^2/2, holds
+    f and its gradient, in the styles of energy and gradient.
     """
 
     energy: Callable[..., Any]
@@ -34,6 +35,7 @@ class ScalarFunctions(NamedTuple):
     hessian: Callable[..., Any] | None = None
     flow: Callable[..., Any] | None = None
     vector: bool = False
+    residual: tuple[Callable[..., Any], Callable[..., Any]] | None = None
 
 
 class Potential:
@@ -186,7 +188,59 @@ class Potential:
 
         return Formula(expression, variables, check_at, name, params)
 
+    @classmethod
+    def from_residual(
+        cls,
+        residual: Callable[..., Any],
+        gradient: Callable[..., Any],
+        params: Sequence[Any] = (),
+        dim: int = 1,
+        *,
+        check_at: ArrayLike | None = None,
+    ) -> Potential:
+        r"""Make the potential :math:`V = f^2/2`, with :math:`\nabla V = f \nabla f`, of a residual f; see `LabelNoise`.
+
+        Parameters
+        ----------
+        residual : callable
+            ``f``, called as an energy is: ``residual(x, p)``, ``residual(x, y, p)``, ``residual(x, y, z, p)``, and above
+            three dimensions ``residual(x, p)`` with a vector ``x``.
+        gradient : callable
+            The gradient of ``f``, called as that of an energy is; above three dimensions ``gradient(x, out, p)``.
+        params : tuple of float or array
+            Passed to both functions as ``p``.
+        dim : int
+            Number of coordinates.
+        check_at : array_like, optional
+            Points at which the functions are compared when the potential is made. Default: 24 points in ``[-2, 2]^d``.
+
+        Returns
+        -------
+        Potential
+            It knows ``f``: ``V.residual`` is f and its gradient on arrays, called as a potential is.
+
+        Raises
+        ------
+        ValueError
+            If the gradient disagrees with finite differences of the residual, or one of them is not as above.
+
+        Examples
+        --------
+        >>> import shld_sim as shld
+        >>> V = shld.Potential.from_residual(lambda x, y, p: x * y - p[0], lambda x, y, p: (y, x), (1.0,), dim=2)
+        >>> float(V([2.0, 2.0])), float(V.residual([2.0, 2.0]))
+        (4.5, 3.0)
+        """
+        from shld_sim.potentials.residual import SquaredResidual
+
+        return SquaredResidual(residual, gradient, params, dim, check_at)
+
     # -- values on arrays ----
+
+    @property
+    def _one_by_one(self) -> bool:
+        """Whether the functions are a user's, which take numbers only."""
+        return type(self) is Potential
 
     def __call__(self, x: ArrayLike) -> Array:
         """Return the energy ``V(x)``.
@@ -233,7 +287,7 @@ class Potential:
     def _evaluate(self, which: str, x: ArrayLike) -> Array:
         x = _checks.points("x", x, self.dim)
         function = getattr(self.functions, which)
-        if type(self) is Potential or self.functions.vector:
+        if self._one_by_one or self.functions.vector:
             rows = compiled_rows(function, self.dim, which == "gradient", self.functions.vector)
             flat = np.ascontiguousarray(x.reshape(-1, self.dim))
             out = np.full((len(flat), self.dim if which == "gradient" else 1), np.nan)
