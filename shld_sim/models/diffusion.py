@@ -1,143 +1,22 @@
-"""The stochastic differential equations: a potential and its noise, stated once for simulation, grid and theory."""
+"""The general equation dX = b(X) dt + B(X) dW, read in the sense of Ito or of Stratonovich."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
-import numbers
-import types
 from collections.abc import Callable, Sequence
-from dataclasses import InitVar, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from shld_sim import _checks
 from shld_sim._compile import fingerprint, plain
-from shld_sim._corrections import preconditioned, shifted_drift, valley_drift, valley_noise
-from shld_sim.potentials import Potential, RescalingValley
+from shld_sim.models.conversion import shifted_drift
+from shld_sim.models.functions import check_point, noise_form, numbers_of, tried
+from shld_sim.potentials import Potential
 from shld_sim.potentials.base import _parameters
-from shld_sim.schedules import Schedule
 
-COMPONENTS = ("isotropic", "independent")
 INTERPRETATIONS = ("ito", "stratonovich")
-
-
-@dataclass(frozen=True)
-class Langevin:
-    r"""Overdamped Langevin equation :math:`dX = -\nabla V(X)\,dt + \sqrt{2D}\,dW`.
-
-    Its density obeys :math:`\partial_t p = \nabla\cdot(p \nabla V) + D \Delta p` and settles to the Gibbs law
-    :math:`e^{-V/D}/Z` where that can be normalised.
-
-    Parameters
-    ----------
-    potential : Potential
-        The landscape ``V``.
-    D : float or Schedule
-        Diffusion coefficient, positive; a schedule makes it a function of time.
-
-    Examples
-    --------
-    >>> import shld_sim as shld
-    >>> shld.Langevin(shld.DoubleWell(), D=0.1)
-    Langevin(potential=DoubleWell(height=0.25, width=1.0), D=0.1)
-    """
-
-    potential: Potential
-    D: float | Schedule
-
-    def __post_init__(self) -> None:
-        _check_potential(self.potential)
-        object.__setattr__(self, "D", _strength("D", self.D))
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates."""
-        return self.potential.dim
-
-
-@dataclass(frozen=True)
-class LevyFlight:
-    r"""Stable equation :math:`dX = -\nabla V(X)\,dt + \sigma\,dL`, :math:`E e^{i k\cdot L_t} = e^{-t|k|^\alpha}`.
-
-    At :math:`\alpha = 2` the noise has variance :math:`2\sigma^2 t` per coordinate, so ``sigma = sqrt(D)`` gives
-    `Langevin`.
-
-    Parameters
-    ----------
-    potential : Potential
-        The landscape ``V``.
-    alpha : float
-        Stability index, ``0 < alpha <= 2``.
-    sigma : float or Schedule
-        Noise scale, positive; a schedule makes it a function of time.
-    components : {"isotropic", "independent"}
-        In more than one dimension: a rotation-invariant stable vector, or independent stable coordinates with
-        :math:`E e^{i k\cdot L_t} = e^{-t \sum_i |k_i|^\alpha}`.
-    beta : float
-        Skewness of the noise. Only 0, symmetric noise, is known here; anything else is refused.
-    """
-
-    potential: Potential
-    alpha: float
-    sigma: float | Schedule
-    components: str = "isotropic"
-    beta: InitVar[float] = 0.0
-
-    def __post_init__(self, beta: float) -> None:
-        if beta != 0.0:
-            raise ValueError(f"beta must be 0: skewed stable noise is not supported, got {beta!r}")
-        _check_potential(self.potential)
-        object.__setattr__(self, "alpha", _checks.stability_index("alpha", self.alpha))
-        object.__setattr__(self, "sigma", _strength("sigma", self.sigma))
-        _checks.one_of("components", self.components, COMPONENTS)
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates."""
-        return self.potential.dim
-
-
-@dataclass(frozen=True)
-class Underdamped:
-    r"""Langevin equation with inertia :math:`dX = P\,dt,\ dP = -(\nabla V(X) + \gamma P)\,dt + \sqrt{2\gamma D}\,dW`.
-
-    The mass is 1 and ``D`` the temperature: the stationary law is :math:`e^{-(V + |p|^2/2)/D}/Z`. For strong friction X
-    follows `Langevin` with time slowed down by :math:`\gamma`.
-
-    Parameters
-    ----------
-    potential : Potential
-        The landscape ``V``.
-    D : float or Schedule
-        Temperature, positive; a schedule makes it a function of time.
-    friction : float
-        ``gamma``, 1/time, positive.
-
-    Examples
-    --------
-    >>> import shld_sim as shld
-    >>> model = shld.Underdamped(shld.DoubleWell(), D=0.1, friction=0.5)
-    >>> run = shld.simulate(model, x0=-1.0, dt=0.1, t_end=5.0, n_paths=4, seed=1)
-    >>> run.x.shape, run.p.shape
-    ((1, 4), (1, 4))
-    """
-
-    potential: Potential
-    D: float | Schedule
-    friction: float
-
-    def __post_init__(self) -> None:
-        _check_potential(self.potential)
-        object.__setattr__(self, "D", _strength("D", self.D))
-        object.__setattr__(self, "friction", _checks.positive("friction", self.friction))
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates."""
-        return self.potential.dim
 
 
 class Diffusion:
@@ -153,8 +32,8 @@ class Diffusion:
         and above three dimensions ``drift(x, out, p)``, which writes into the vector ``out``.
     noise : callable
         ``B``, called likewise. In one dimension a number, or a tuple of m numbers for m Wiener processes; in two and
-        three a tuple of rows of m numbers each, or the diagonal alone, see ``diagonal``; above, it writes into the
-        matrix ``out``, shape ``(dim, noise_dim)``. Up to three dimensions m is at most 4.
+        three a tuple of rows of m numbers each; above, it writes into the matrix ``out``, shape ``(dim, noise_dim)``; or
+        the diagonal alone, see ``diagonal``. Up to three dimensions m is at most 4.
     params : tuple of float or array
         Passed to both functions as ``p``.
     dim : int
@@ -162,12 +41,14 @@ class Diffusion:
     interpretation : {"ito", "stratonovich"}
         What the integral against W means.
     diagonal : bool
-        In two or three dimensions: ``noise`` returns the diagonal of B, one Wiener process per coordinate.
+        In two or more dimensions: ``noise`` returns the diagonal of B, one Wiener process per coordinate; above three it
+        writes it into the vector ``out``. In high dimensions this saves time and memory: a matrix has dim^2 numbers.
     noise_dim : int, optional
         Number m of Wiener processes; needed above three dimensions where it is not ``dim``, else found out.
     noise_derivative : callable, optional
-        In one dimension ``B'(x, p)``, for `to_ito` and `to_stratonovich`. Default: central differences, relative error
-        about 1e-8, which look a distance ``1e-4 max(1, |x|)`` to either side.
+        For `to_ito` and `to_stratonovich`: in one dimension ``B'(x, p)``, for diagonal noise the :math:`\partial_i B_{ii}`,
+        returned or written as ``noise`` does. Default: central differences, relative error about 1e-8, which look a
+        distance ``1e-4 max(1, |x|)`` to either side and cost ``2 dim`` calls of ``noise``.
     check_at : array_like, optional
         Point at which the functions are tried. Default: 0.5 for every coordinate.
 
@@ -185,6 +66,18 @@ class Diffusion:
     >>> run = shld.simulate(model, x0=1.0, dt=0.01, t_end=1.0, n_paths=4, seed=1)
     >>> run.scheme, model.to_stratonovich().interpretation
     ('euler', 'stratonovich')
+
+    A thousand of them, each with its own noise:
+
+    >>> def drift(x, out, p):
+    ...     for i in range(x.shape[0]):
+    ...         out[i] = p[0] * x[i]
+    >>> def noise(x, out, p):
+    ...     for i in range(x.shape[0]):
+    ...         out[i] = p[1] * x[i]
+    >>> many = shld.Diffusion(drift, noise, params=(0.1, 0.5), dim=1000, diagonal=True)
+    >>> shld.simulate(many, x0=[1.0] * 1000, dt=0.01, n_steps=10, n_paths=2, seed=1).final.shape
+    (2, 1000)
     """
 
     drift: Callable[..., Any]
@@ -210,31 +103,29 @@ class Diffusion:
     ) -> None:
         dim, params = _checks.integer("dim", dim), _parameters(params)
         _checks.one_of("interpretation", interpretation, INTERPRETATIONS)
-        if diagonal and dim not in (2, 3):
-            raise ValueError(f"diagonal must be False unless dim is 2 or 3, got {diagonal!r} with dim={dim}")
-        if noise_derivative is not None and dim > 1:
-            raise ValueError(f"noise_derivative must be None unless dim=1, got {noise_derivative!r} with dim={dim}")
-        point = _checks.points("check_at", np.full(dim, 0.5) if check_at is None else check_at, dim).reshape(-1)
-        if point.shape != (dim,):
-            raise ValueError(f"check_at must be one point of {dim} coordinates, got {check_at!r}")
-        functions = {"drift": drift, "noise": noise, "noise_derivative": noise_derivative}
-        tried = {k: plain(f) for k, f in functions.items() if f is not None}
-        values = {name: _tried(name, function, point, params, dim) for name, function in tried.items()}
-        form, m = _noise_form(values["noise"], dim, diagonal, noise_dim)
-        _numbers("drift", values["drift"], dim)
+        if diagonal and dim == 1:
+            raise ValueError(f"diagonal must be False for dim=1, where noise returns a number, got {diagonal!r}")
+        point = check_point(check_at, dim)
+        given_functions = {"drift": drift, "noise": noise, "noise_derivative": noise_derivative}
+        functions = {k: plain(f) for k, f in given_functions.items() if f is not None}
+        values = {name: tried(name, f, point, params, call=dim <= 3) for name, f in functions.items()}
+        form, m = noise_form(values["noise"], dim, diagonal, noise_dim)
+        if dim <= 3:
+            numbers_of("drift", values["drift"], dim)
         if noise_derivative is not None:
-            if form != "number":
-                raise ValueError(f"noise_derivative needs a noise that is one number, got {values['noise']!r}")
-            _numbers("noise_derivative", values["noise_derivative"], 1)
+            if form not in ("number", "diagonal"):
+                raise ValueError("noise_derivative must be None unless noise is one number or diagonal=True")
+            if dim <= 3:
+                numbers_of("noise_derivative", values["noise_derivative"], dim)
         given = {
             **{"drift": drift, "noise": noise, "params": params, "dim": dim, "interpretation": interpretation},
             **({"diagonal": True} if diagonal else {}),
-            **({"noise_dim": m} if dim > 3 else {}),
+            **({"noise_dim": m} if form == "vector" else {}),
             **({"noise_derivative": noise_derivative} if noise_derivative is not None else {}),
             **({"check_at": point.tolist()} if check_at is not None else {}),
         }
-        self._state(tried["drift"], tried["noise"], params, dim, interpretation, form, m, given)
-        object.__setattr__(self, "_slope", tried.get("noise_derivative"))
+        self._state(functions["drift"], functions["noise"], params, dim, interpretation, form, m, given)
+        object.__setattr__(self, "_slope", functions.get("noise_derivative"))
 
     def _state(
         self,
@@ -336,107 +227,6 @@ class Diffusion:
         return _rebuild, (type(self), self._arguments)  # type: ignore[attr-defined]
 
 
-class Preconditioned(Diffusion):
-    r"""Langevin equation with a metric :math:`dX = -M \nabla V\,dt + D\,\nabla\cdot M\,dt + \sqrt{2 D M}\,dW` (Ito).
-
-    ``M(x)`` is the inverse of the metric, positive. The drift :math:`D\,\nabla\cdot M` makes the stationary law the
-    Gibbs law :math:`e^{-V/D}/Z` for every M [1]_; without it, it is :math:`e^{-V/D}/M` in one dimension.
-
-    Parameters
-    ----------
-    potential : Potential
-        The landscape ``V``, of one to three coordinates.
-    D : float
-        Diffusion coefficient, positive.
-    metric_inverse : callable
-        ``M``, called as a gradient is: ``metric_inverse(x, p)`` a number, ``metric_inverse(x, y, p)`` the tuple of the
-        diagonal of M. Positive.
-    params : tuple of float or array
-        Passed to ``metric_inverse`` and ``derivative`` as ``p``.
-    derivative : callable, optional
-        ``M'(x, p)``, in more dimensions the tuple of :math:`\partial_i M_{ii}`. Default: central differences, relative
-        error about 1e-8.
-
-    References
-    ----------
-    .. [1] M. Girolami, B. Calderhead, J. R. Stat. Soc. B 73, 123 (2011); Y.-A. Ma, T. Chen, E. Fox, NeurIPS (2015).
-
-    Examples
-    --------
-    >>> import shld_sim as shld
-    >>> shld.Preconditioned(shld.DoubleWell(), 0.1, lambda x, p: 1.0 / (1.0 + x * x)).interpretation
-    'ito'
-    """
-
-    def __init__(
-        self,
-        potential: Potential,
-        D: float,
-        metric_inverse: Callable[..., Any],
-        params: Sequence[Any] = (),
-        *,
-        derivative: Callable[..., Any] | None = None,
-    ) -> None:
-        _check_potential(potential)
-        dim, D, params = potential.dim, _checks.positive("D", D), _parameters(params)
-        if potential.functions.vector:
-            raise ValueError(
-                f"potential must be given by scalar functions of 1 to 3 coordinates here, got {potential!r}"
-            )
-        point = np.full(dim, 0.5)
-        value = _tried("metric_inverse", plain(metric_inverse), point, params, dim)
-        for number in _numbers("metric_inverse", value, dim):
-            if not number > 0.0:
-                raise ValueError(f"metric_inverse must be positive, got {value!r} at x={point.tolist()}")
-        slope = None if derivative is None else plain(derivative)
-        if slope is not None:
-            _numbers("derivative", _tried("derivative", slope, point, params, dim), dim)
-        drift, noise = preconditioned(potential.functions.gradient, plain(metric_inverse), slope, dim)
-        given = {"potential": potential, "D": D, "metric_inverse": metric_inverse, "params": params}
-        given |= {} if derivative is None else {"derivative": derivative}
-        form = "number" if dim == 1 else "diagonal"
-        self._state(drift, noise, (potential.params, params, D), dim, "ito", form, dim, given)
-
-
-class LabelNoise(Diffusion):
-    r"""Gradient descent with noisy labels, :math:`V = f^2/2`: :math:`dX = -f \nabla f\,dt + s \nabla f\,dW` (Ito).
-
-    Its Euler step of length h *is* the step of stochastic gradient descent at learning rate h with a label that is off by
-    a normal number of standard deviation :math:`e = s/\sqrt{h}`:
-
-    .. math:: x' = x - h\,(f(x) + e\,\xi)\,\nabla f(x), \qquad \xi \sim N(0, 1),
-
-    so ``simulate(LabelNoise(V, e * sqrt(h)), x0, dt=h)`` makes that chain and not an approximation. In the valley
-    ``f = x y - 1`` each step multiplies the imbalance :math:`x^2 - y^2` by :math:`1 - h^2 (f + e\xi)^2`.
-
-    Parameters
-    ----------
-    potential : RescalingValley
-        The landscape ``V``, whose residual ``f`` is known.
-    strength : float
-        ``s``, positive.
-
-    References
-    ----------
-    G. Blanc, N. Gupta, G. Valiant, P. Valiant, COLT (2020), arXiv:1904.09080: label noise as implicit regularisation.
-
-    Examples
-    --------
-    >>> import shld_sim as shld
-    >>> h, e = 0.05, 0.5
-    >>> model = shld.LabelNoise(shld.RescalingValley(), strength=e * h**0.5)
-    >>> shld.simulate(model, x0=[2.0, 0.5], dt=h, n_steps=100, seed=1).final.shape
-    (1, 2)
-    """
-
-    def __init__(self, potential: Potential, strength: float) -> None:
-        if not isinstance(potential, RescalingValley):
-            raise TypeError(f"potential must be a RescalingValley, whose residual is known, got {potential!r}")
-        strength = _checks.positive("strength", strength)
-        given = {"potential": potential, "strength": strength}
-        self._state(valley_drift, valley_noise, (strength,), 2, "ito", "rows", 1, given)
-
-
 def _rebuild(kind: type[Diffusion], arguments: dict[str, Any]) -> Diffusion:
     if "converted" in arguments:
         model: Diffusion = arguments["converted"]
@@ -448,90 +238,3 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.shape, value.ravel().tolist()
     return tuple(map(_hashable, value)) if isinstance(value, tuple) else value
-
-
-def _tried(name: str, function: Any, point: NDArray[np.float64], params: tuple[Any, ...], dim: int) -> Any:
-    """Return the value of a user's function at a point; above three dimensions it writes, and the value is None."""
-    expected = [*"xyz"[:dim], "p"] if dim <= 3 else ["x", "out", "p"]
-    if not isinstance(function, types.FunctionType):
-        raise TypeError(f"{name} must be a function made by def, lambda or numba.njit, got {function!r}")
-    got = list(inspect.signature(function).parameters)
-    if len(got) != len(expected):
-        raise ValueError(
-            f"{name} must take ({', '.join(expected)}) for dim={dim}, got a function of ({', '.join(got)})"
-        )
-    if dim > 3:
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            return function(*map(float, point), params)
-    except Exception as error:  # the user's own function failed: say where, keep its message
-        hint = "; pass check_at= with a point where it is defined" if name in {"drift", "noise"} else ""
-        raise ValueError(f"{name} failed at x={point.tolist()}: {type(error).__name__}: {error}{hint}") from error
-
-
-def _numbers(name: str, value: Any, count: int) -> tuple[Any, ...]:
-    """Return the ``count`` numbers that a user's function returned; raise if it did not."""
-    if value is None and count > 3:
-        return ()
-    values = value if isinstance(value, tuple) and count > 1 else (value,)
-    if len(values) != count or not all(isinstance(v, numbers.Real) for v in values):
-        expected = "a number" if count == 1 else f"a tuple of {count} numbers"
-        raise ValueError(f"{name} must return {expected}, got {value!r}")
-    return values
-
-
-def _noise_form(value: Any, dim: int, diagonal: bool, noise_dim: int | None) -> tuple[str, int]:
-    """Return what a noise function returns, as the engine calls it, and the number of Wiener processes."""
-    m = None if noise_dim is None else _checks.integer("noise_dim", noise_dim)
-    if dim > 3:
-        return "vector", m or dim
-    rows = (value,) if dim == 1 else value
-    if dim == 1 and isinstance(value, numbers.Real):
-        form, found = "number", 1
-    elif diagonal:
-        _numbers("noise", value, dim)
-        form, found = "diagonal", dim
-    else:
-        good = isinstance(rows, tuple) and len(rows) == dim and all(isinstance(row, tuple) for row in rows)
-        good = good and len({len(row) for row in rows}) == 1 and 1 <= len(rows[0]) <= 4
-        if not (good and all(isinstance(v, numbers.Real) for row in rows for v in row)):
-            one = "a number or a tuple of 1 to 4 numbers"
-            several = f"a tuple of {dim} rows, each a tuple of 1 to 4 numbers, all as long"
-            hint = "" if dim == 1 else f"; pass diagonal=True to return {dim} numbers"
-            raise ValueError(f"noise must return {one if dim == 1 else several}, got {value!r}{hint}")
-        form, found = "rows", len(rows[0])
-    if m not in (None, found):
-        raise ValueError(f"noise_dim must be {found}, what noise returns, got {m}")
-    return form, found
-
-
-Model = Langevin | LevyFlight | Underdamped | Diffusion
-M = TypeVar("M", Langevin, LevyFlight, Underdamped)
-
-
-def noise_strength(model: Langevin | LevyFlight | Underdamped) -> float | Schedule:
-    """Return the strength of the noise of ``model``: ``D`` or ``sigma``."""
-    return model.sigma if isinstance(model, LevyFlight) else model.D
-
-
-def require(model: object, kind: type[M], dim: int | None = None) -> M:
-    """Return ``model`` if it is a ``kind`` with constant noise (and ``dim`` coordinates); raise otherwise."""
-    if not isinstance(model, kind):
-        raise TypeError(f"model must be a {kind.__name__}, got {model!r}")
-    if dim is not None and model.dim != dim:
-        raise ValueError(f"model must have {dim} coordinate{'s' * (dim > 1)}, got {model.dim}: {model!r}")
-    strength = noise_strength(model)
-    if isinstance(strength, Schedule):
-        name = "sigma" if isinstance(model, LevyFlight) else "D"
-        raise ValueError(f"{name} must be constant here, got the schedule {strength!r}")
-    return model
-
-
-def _check_potential(potential: object) -> None:
-    if not isinstance(potential, Potential):
-        raise TypeError(f"potential must be a Potential, got {potential!r}")
-
-
-def _strength(name: str, value: float | Schedule) -> float | Schedule:
-    return value if isinstance(value, Schedule) else _checks.positive(name, value)
