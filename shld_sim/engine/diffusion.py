@@ -222,16 +222,14 @@ def diffusion_kernel(
     )
     names = {"change": change, "room": room, "DIM": dim, "M": m}
     block = {"B": lanes(dim, m)}
-    fill = ensemble.inlined(variates.fill_given if given else variates.fill_normal, **block)
-    return specialised(  # type: ignore[no-any-return]
-        ensemble._template,
-        ensemble.OPTIONS,
-        fill=ensemble.inlined(inertial.fill_rows, WIDTH=width, M=m, fill=fill, **block),
-        advance=ensemble.inlined(globals()[f"{scheme}_vector"], **names, **block),
-        DRAWN=1,
-        place=ensemble.path_order,
-        **block,
-    )
+    if m == 1 and not given:
+        fill, drawn = ensemble.inlined(inertial.fill_pairs, WIDTH=width, **block), 2
+    else:
+        each = ensemble.inlined(variates.fill_given if given else variates.fill_normal, **block)
+        fill, drawn = ensemble.inlined(inertial.fill_rows, WIDTH=width, M=m, fill=each, **block), 1
+    advance = ensemble.inlined(globals()[f"{scheme}_vector"], **names, **block)
+    names = {"fill": fill, "advance": advance, "place": ensemble.path_order, "DRAWN": drawn, **block}
+    return specialised(ensemble._template, ensemble.OPTIONS, **names)  # type: ignore[no-any-return]
 
 
 def lanes(dim: int, m: int) -> int:
