@@ -31,7 +31,7 @@ from shld_sim.simulate import extrapolate_exit_time, first_passage, resume, simu
 from shld_sim.sweep import SweepResult, sweep
 
 if TYPE_CHECKING:
-    from shld_sim import plotting, theory
+    from shld_sim import diagnostics, plotting, theory
     from shld_sim.claims import Ledger, verify
     from shld_sim.grid import FokkerPlanck, Grid
     from shld_sim.rare import RareExit, rare_exit
@@ -42,6 +42,7 @@ _LAZY = {
     "Grid": "shld_sim.grid",
     "Ledger": "shld_sim.claims",
     "verify": "shld_sim.claims",
+    "diagnostics": "shld_sim.diagnostics",
     "RareExit": "shld_sim.rare",
     "plotting": "shld_sim.plotting",
     "rare_exit": "shld_sim.rare",
@@ -93,6 +94,7 @@ __all__ = [
     "Underdamped",
     "Washboard",
     "__version__",
+    "diagnostics",
     "extrapolate_exit_time",
     "first_passage",
     "plotting",

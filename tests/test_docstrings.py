@@ -16,6 +16,7 @@ NAMESPACES = (
     "shld_sim.potentials",
     "shld_sim.grid",
     "shld_sim.theory",
+    "shld_sim.diagnostics",
     "shld_sim.plotting",
     "shld_sim.claims",
 )

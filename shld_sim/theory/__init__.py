@@ -20,6 +20,14 @@ from shld_sim.theory.consolidation import (
     gamma_hessian,
     mean_curvature,
 )
+from shld_sim.theory.edge import (
+    best_step,
+    claimed_progress_factor,
+    noisy_margin,
+    one_step_change,
+    progress_factor,
+    step_threshold,
+)
 from shld_sim.theory.exit_times import (
     exit_probability,
     mean_exit_time,
@@ -49,6 +57,14 @@ from shld_sim.theory.multiplicative import (
     kesten_tail_exponent,
     mean_square_exponent,
 )
+from shld_sim.theory.signal import (
+    descent_probability,
+    gaussian_information,
+    gradient_consolidation,
+    metric_consolidation,
+    pruned_consolidation_ratio,
+    pruned_consolidation_ratio_as_stated,
+)
 from shld_sim.theory.stable import (
     harmonic_stable_cdf,
     harmonic_stable_density,
@@ -71,13 +87,16 @@ from shld_sim.theory.uncertainty import (
 __all__ = [
     "almost_sure_exponent",
     "arrhenius_time",
+    "best_step",
     "chain_almost_sure_exponent",
     "chain_mean_square_factor",
     "chain_mean_square_threshold",
     "claimed_energy_bound",
+    "claimed_progress_factor",
     "consolidation_ratio",
     "corrected_energy_bound",
     "cramer_rao_product",
+    "descent_probability",
     "energy_generator",
     "energy_generator_as_stated",
     "euler_stable_scale",
@@ -87,11 +106,13 @@ __all__ = [
     "gamma",
     "gamma_hessian",
     "gamma_linear",
+    "gaussian_information",
     "gaussian_uncertainty_product",
     "getoor_mean_exit_time",
     "gibbs_cdf",
     "gibbs_density",
     "gibbs_expectation",
+    "gradient_consolidation",
     "harmonic_stable_cdf",
     "harmonic_stable_density",
     "harmonic_stable_scale",
@@ -102,8 +123,14 @@ __all__ = [
     "mean_curvature",
     "mean_exit_time",
     "mean_square_exponent",
+    "metric_consolidation",
+    "noisy_margin",
+    "one_step_change",
     "ornstein_uhlenbeck_moments",
     "partition_function",
+    "progress_factor",
+    "pruned_consolidation_ratio",
+    "pruned_consolidation_ratio_as_stated",
     "quadratic_energy",
     "quartic_density_at_zero",
     "quartic_second_moment",
@@ -114,6 +141,7 @@ __all__ = [
     "stable_pdf",
     "stable_ppf",
     "stationary_energy_bound",
+    "step_threshold",
     "uncertainty_bound",
     "uncertainty_product",
 ]
