@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import theory
+from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test
 from shld_sim.models import LevyFlight
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
-
-
-def _share(inside: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the share of true values and its standard error."""
-    p = float(inside.mean())
-    return p, math.sqrt(max(p * (1.0 - p), 1.0 / len(inside)) / len(inside))
 
 
 @claim(

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import theory
+from shld_sim.claims.measure import mean as _mean
+from shld_sim.claims.measure import normal_score as _normal_score
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test, Z
 from shld_sim.grid import FokkerPlanck, Grid
@@ -29,18 +31,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 LEFT = (-math.inf, 0.0)
-
-
-def _mean(values: Array) -> tuple[float, float]:
-    """Return the mean of independent values and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
-
-
-def _normal_score(chi2_value: float, degrees: int) -> float:
-    """Return the standard normal number that a chi-square value is as extreme as."""
-    from scipy.stats import chi2, norm
-
-    return float(-norm.ppf(max(chi2.sf(chi2_value, degrees), 1e-300)))
 
 
 # -- master equation ----

@@ -1,0 +1,28 @@
+"""Numbers that every document's checks need: means and shares with standard errors, chi-square as a normal score."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def mean(values: Array) -> tuple[float, float]:
+    """Return the mean of independent values and its standard error."""
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def share(inside: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the share of true values and its standard error, never less than that of a single one."""
+    p = float(inside.mean())
+    return p, math.sqrt(max(p * (1.0 - p), 1.0 / len(inside)) / len(inside))
+
+
+def normal_score(chi2_value: float, degrees: int) -> float:
+    """Return the standard normal number that a chi-square value is as extreme as."""
+    from scipy.stats import chi2, norm
+
+    return float(-norm.ppf(max(chi2.sf(chi2_value, degrees), 1e-300)))
