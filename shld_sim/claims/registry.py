@@ -18,8 +18,9 @@ DOCUMENTS = {
     "shld": "Stochastic harmonic learning dynamics",
     "sdsd": "Stochastic dynamics of symmetry and dimension",
     "levy": "Geometric Levy dynamics",
+    "phase": "A theory of neural learning phase transitions",
 }
-MODULES = ("shld", "sdsd", "levy")  # one file per document
+MODULES = ("shld", "sdsd", "levy", "phase")  # one file per document
 T = TypeVar("T")
 
 
