@@ -31,6 +31,19 @@ EXPECTED = {
     "sdsd.almost-sure": "corrected",
     "levy.stationary": "supported",
     "levy.first-passage": "supported",
+    "phase.consolidation": "corrected",
+    "phase.edge": "corrected",
+    "phase.intelligence": "corrected",
+    "phase.bound": "corrected",
+    "phase.lyapunov": "corrected",
+    "phase.invariance": "corrected",
+    "phase.pruning": "corrected",
+    "phase.hypothesis-test": "corrected",
+    "phase.information": "corrected",
+    "phase.pl": "corrected",
+    "phase.decision-guide": "corrected",
+    "phase.early-stopping": "corrected",
+    "phase.adaptive-lr": "corrected",
 }
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
@@ -160,7 +173,7 @@ def test_select_by_pattern():
 def test_claims_cannot_be_registered_twice_or_without_a_document():
     with pytest.raises(ValueError, match=r"id must be new, got 'shld\.gibbs'"):
         claim("shld.gibbs", "t", statement="s", rule="r")(lambda run: Evidence([]))
-    with pytest.raises(ValueError, match=r"id must begin with one of shld, sdsd, levy, got 'other\.x'"):
+    with pytest.raises(ValueError, match=r"id must begin with one of shld, sdsd, levy, phase, got 'other\.x'"):
         claim("other.x", "t", statement="s", rule="r")(lambda run: Evidence([]))
 
 
@@ -190,7 +203,7 @@ def test_table_names_every_claim(ledger):
     for id, verdict in EXPECTED.items():
         assert any(line.startswith(id) and verdict in line for line in lines)
     assert max(map(len, lines)) <= 132
-    assert "12 claims: 5 supported, 7 corrected; quick, seed 0, " in lines[-1]
+    assert "25 claims: 5 supported, 20 corrected; quick, seed 0, " in lines[-1]
 
 
 def test_json_holds_every_number(ledger):

@@ -35,6 +35,15 @@ COMPARED = {
         "d E[V]/dt, Gamma_H = 0.2",
         "Gamma_H at the zero",
     },
+    # estimates of C against their exact means, the change of the loss over a step, p where a fixed step comes to rest
+    "13_phase_transitions": {
+        "C, plug-in, n = 5",
+        "C, unbiased, n = 20",
+        "change at eta = 0.6, p = 0.3",
+        "change at eta = 0.8, p = 0.8",
+        "p at the end, eta = 0.1",
+        "p at the end, eta = 1.6",
+    },
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -144,3 +153,13 @@ def test_thresholds(results):
     zero, error, _ = numbers["Gamma_H at the zero"]
     assert abs(zero - 1.0) < 5 * error + 0.002  # of the step
     assert numbers["Gamma at the zero"] > 2.0  # tr H/d = 2.5, far from 1
+
+
+def test_phase_transitions(results):
+    numbers, _ = results("13_phase_transitions")
+    loss = {
+        name.removeprefix("loss after 60 steps, "): value for name, value in numbers.items() if name.startswith("loss")
+    }
+    assert loss["p, known"] < loss["p, averaged"] < loss["p, 20 gradients"] < 40.0 < loss["rule, base 1"]  # from 40
+    assert loss["p, known"] < loss["fixed, 0.2"]
+    assert 0.85 < numbers["share of 95 % intervals with C, n = 20"] <= 1.0

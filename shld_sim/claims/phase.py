@@ -280,9 +280,11 @@ def intelligence(run: Run) -> Evidence:
         left.set_yticks(range(len(rows)), [f"{r[0]:g}, {r[1]:g}" for r in rows])
         left.set(xlabel="arcsinh I  (orange: diverges)", ylabel="eta, lmax", ylim=(-0.5, 10.5), title="Sign of I")
         other.plot([-0.4, 0.4], [0.4, -0.4], color="0.3", label="theory")
-        for p in (0.3, 0.7):
+        for p, marker, size in ((0.3, "s", 9), (0.7, "o", 5)):
             points = np.array([row[1:] for row in drawn if row[0] == p])
-            other.errorbar(points[:, 0], points[:, 1], 5 * points[:, 2], fmt="o", ms=5, label=f"p = {p:g}")
+            other.errorbar(
+                points[:, 0], points[:, 1], 5 * points[:, 2], fmt=marker, ms=size, mfc="none", label=f"p = {p:g}"
+            )
         other.axhline(0.0, lw=0.8, color="0.6")
         other.set(xlabel="eta S_p", ylabel="2p change/(eta |mu|^2)", title="One noisy step")
 
@@ -535,7 +537,7 @@ def pruning(run: Run) -> Evidence:
         for k, row in ((20, rows[0]), (20, rows[2])):
             ax.errorbar(k, max(row[1], 1e-3), 5 * row[2], fmt="ok", ms=5)
         ax.plot([], [], "ok", label="measured")
-        ax.set(yscale="log", ylim=(1e-3, 1e3), xlabel="parameters kept of 100", ylabel="C kept/C", title="Pruning")
+        ax.set(yscale="log", ylim=(1e-3, 1e7), xlabel="parameters kept of 100", ylabel="C kept/C", title="Pruning")
 
     columns = ("kept", "C kept/C", "stderr", "corrected", "as stated")
     return Evidence(stated, corrected, [Table("Pruning to 20 of 100", columns, tuple(rows))], figure)
@@ -794,9 +796,11 @@ def decision_guide(run: Run) -> Evidence:
         for row in diagnostics.GUIDE[1:]:
             left.axvline(row.low, ls=":", lw=1, color="0.4")
             right.axvline(row.low, ls=":", lw=1, color="0.4")
-        for _, eta, relative, _, value, _ in rows:
-            left.plot(relative * eta, value, "ok", ms=4)
+        for p_used, eta, relative, _, value, _ in rows:
+            if eta in (0.2, 1.7):
+                left.plot(p_used, value, "ok", ms=5)
             right.plot(relative, value / eta, "ok", ms=4)
+        left.plot(0.8, now, "ok", ms=5, label="measured")
         for ax in axes:
             ax.axhline(0.0, lw=0.8, color="0.6")
         left.set(xlabel="p (dots: bounds of the guide)", ylabel="change/|mu|^2", ylim=(-1, 1.5), title="As stated")
@@ -895,11 +899,11 @@ def early_stopping(run: Run) -> Evidence:
     rows.append(("twenty falls in a row", power, power))
 
     def figure(ax: Axes) -> None:
-        for name, curve in curves.items():
-            line = ax.plot(np.arange(steps), curve[1:], label=f"mean loss, rule {name}")[0]
-            ax.axvline(curve[0], ls="--", color=line.get_color())
-        ax.axhline(0.5 * DIM * eta / (2 - eta), ls=":", color="0.3", label="floor, where 2p = eta lam")
-        ax.set(yscale="log", xlabel="step", ylabel="loss", title="Dashed: mean time of the stop")
+        ax.plot(np.arange(300), curves["p < .45"][1:301], label="mean loss")
+        for (name, curve), style in zip(curves.items(), (":", "--"), strict=True):
+            ax.axvline(curve[0], ymax=0.6, ls=style, color="0.3", label=f"mean time of the stop by {name}")
+        ax.axhline(0.5 * DIM * eta / (2 - eta), lw=1, color="C1", label="floor, where 2p = eta lam")
+        ax.set(yscale="log", xlabel="step", ylabel="loss", title="Noisy descent, eta lam = 0.05, d = 20")
 
     table = Table("Stops", ("rule", "one measurement (last row: one run)", "100 measurements"), tuple(rows))
     return Evidence(stated, corrected, [table], figure)
@@ -976,10 +980,10 @@ def adaptive_lr(run: Run) -> Evidence:
         left.plot(p, -factor + factor**2 / (2 * p), ":", lw=2, label="rule, as stated")
         left.plot([r[0] for r in rows], [r[3] for r in rows], "ok", ms=4, label="measured")
         left.axhline(0.0, lw=0.8, color="0.6")
-        left.set(xlabel="p", ylabel="change/|mu|^2", ylim=(-0.7, 1.4), title="One step")
+        left.set(xlabel="p", ylabel="change/|mu|^2", ylim=(-0.7, 2.2), title="One step")
         for name, curve in curves.items():
             right.plot(curve, label=name)
-        right.set(yscale="log", xlabel="step", ylabel="mean loss", title="Sixty steps, known p")
+        right.set(yscale="log", xlabel="step", ylabel="mean loss", ylim=(0.1, 1e6), title="Sixty steps, known p")
 
     columns = ("p", "factor", "change, base step", "change, rule", "change, best step", "theory")
     return Evidence(stated, corrected, [Table("One step at eta lam = 1", columns, tuple(rows))], figure, panels=2)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 from shld_sim import _checks
 
@@ -207,13 +208,11 @@ def _share(C: float) -> float:
 
 def _jackknife(plug_in: float, without: Array, bias: float, bias_without: float, level: float) -> Any:
     """Return C, its standard error and its interval from ``C + bias`` and from the same with each observation left out."""
-    from scipy.stats import t
-
     n = len(without)
     # sqrt(C + 1/n) is the length of the mean in units of the noise; ``without`` is brought to the same n.
     root, roots = math.sqrt(plug_in), np.sqrt(np.maximum(without - bias_without + bias, 0.0))
     spread = math.sqrt((n - 1) / n * float(((roots - roots.mean()) ** 2).sum()))
-    reach = float(t.ppf(0.5 * (1.0 + level), n - 1)) * spread
+    reach = float(stdtrit(n - 1, 0.5 * (1.0 + level))) * spread  # quantile of Student's t
     ends = max(root - reach, 0.0) ** 2 - bias, (root + reach) ** 2 - bias
     values = without - bias_without
     stderr = math.sqrt((n - 1) / n * float(((values - values.mean()) ** 2).sum()))
