@@ -183,14 +183,33 @@ def heun_vector(y, v, z, j, dt, amplitude, d, params):
 
 @functools.lru_cache(maxsize=256)
 def diffusion_kernel(
-    drift: Callable[..., Any], noise: Callable[..., Any], form: str, dim: int, m: int, scheme: str, given: bool
+    drift: Callable[..., Any],
+    noise: Callable[..., Any],
+    form: str,
+    dim: int,
+    m: int,
+    scheme: str,
+    given: bool,
+    boundary: str = "",
 ) -> Callable[..., None]:
-    """Return the compiled ``run`` of scheme "euler" or "heun"; it moves states of ``max(dim, m)`` numbers."""
+    """Return the compiled ``run`` of scheme "euler" or "heun"; it moves states of ``max(dim, m)`` numbers.
+
+    A ``boundary`` is that of `engine.ensemble`.
+    """
+    advance = diffusion_step(drift, noise, form, dim, m, scheme)
+    advance = ensemble.walled(advance, boundary) if boundary else advance
+    return inertial.kernel(advance, max(dim, m), m, given)
+
+
+def diffusion_step(
+    drift: Callable[..., Any], noise: Callable[..., Any], form: str, dim: int, m: int, scheme: str
+) -> Callable[..., None]:
+    """Return the step of a block of lanes with the user's functions built in."""
     vector = form == "vector"
     names = {"drift": vectorisable(drift, vector), "noise": vectorisable(noise, vector), "M": m}
     template = globals()[f"{scheme}_vector" if vector else f"{scheme}_{dim}"]
     names |= {"DIM": dim} if vector else {"push": _push(form, dim, m)}
-    return inertial.kernel(ensemble.inlined(template, **names), max(dim, m), m, given)
+    return ensemble.inlined(template, **names)
 
 
 def _push(form: str, dim: int, m: int) -> Callable[..., Any]:

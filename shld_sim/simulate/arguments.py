@@ -78,24 +78,32 @@ def ensemble_plan(model: Model, scheme: str, dt: float, given: bool, boundary: s
     if isinstance(model, Diffusion):
         from shld_sim.engine import diffusion
 
-        fixed = (model.form, model.dim, model.noise_dim, scheme, given)
+        fixed = (model.form, model.dim, model.noise_dim, scheme, given, boundary)
         run = diffusion.diffusion_kernel(model.drift, model.noise, *fixed)
         width = max(model.dim, model.noise_dim)
-        return Plan(run, model.params, 2.0, 1.0 if given else math.sqrt(dt), ensemble.B, width)
+        params = model.params if box is None else (model.params, np.array(box))
+        return Plan(run, params, 2.0, 1.0 if given else math.sqrt(dt), ensemble.B, width)
     functions = model.potential.functions
     if isinstance(model, Underdamped):
         from shld_sim.engine import inertial
 
-        run = inertial.inertial_kernel(functions.gradient, functions.vector, model.dim, given)
+        run = inertial.inertial_kernel(functions.gradient, functions.vector, model.dim, given, boundary)
         # Friction and noise over dt exactly: p -> c p + sqrt(D (1 - c^2)) N, c = e^(-friction dt); N = dW/sqrt(dt) if given
         unit = math.sqrt(-math.expm1(-2.0 * model.friction * dt) / (2.0 * model.friction * (dt if given else 1.0)))
-        params = (model.potential.params, math.exp(-model.friction * dt))
+        params = baoab_params(model, dt, box)
+        params = (params, params[2]) if boundary == "absorbing" else params
         return Plan(run, params, 2.0, unit, ensemble.B, 2 * model.dim)
     kind, alpha, unit = ("given", 2.0, 1.0) if given else noise_kind(model, dt)
     flow = functions.flow if scheme == "split" else None
     run = ensemble.ensemble_kernel(functions.gradient, flow, functions.vector, model.dim, kind, scheme, boundary)
     params = model.potential.params if box is None else (model.potential.params, np.array(box))
     return Plan(run, params, alpha, unit, ensemble.B, model.dim)
+
+
+def baoab_params(model: Underdamped, dt: float, box: Box = None) -> tuple[Any, ...]:
+    """Return what `inertial.baoab` is told: the potential's parameters, e^(-friction dt), and the walls."""
+    ends = np.tile([-math.inf, math.inf], (model.dim, 1)) if box is None else np.array(box)
+    return model.potential.params, math.exp(-model.friction * dt), ends
 
 
 def walls(model: Model, box: Any, boundary: str | None, start: Array) -> tuple[str, Box]:
@@ -105,7 +113,6 @@ def walls(model: Model, box: Any, boundary: str | None, start: Array) -> tuple[s
     if box is None or boundary is None:
         raise TypeError(f"box and boundary go together, got box={box!r}, boundary={boundary!r}")
     _checks.one_of("boundary", boundary, BOUNDARIES)
-    check_model(model, OVERDAMPED)
     pairs = [box] if np.ndim(box) == 1 else list(box)
     if len(pairs) not in (1, model.dim):
         raise ValueError(f"box must give one pair (low, high) or {model.dim} of them, got {len(pairs)}")

@@ -321,7 +321,8 @@ def _advance(
             status[bad] = Status.DIVERGED
             if run.boundary == "absorbing":
                 low, high = np.array(run.box).T
-                status[((state <= low) | (state >= high)).any(axis=1)] = Status.EXITED
+                place = state[:, :dim]
+                status[((place <= low) | (place >= high)).any(axis=1)] = Status.EXITED
             recorder.take(done, rows, team, ranges)
             done += count
             pace.end()
