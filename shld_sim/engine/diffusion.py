@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from shld_sim._compile import specialised
+from shld_sim._compile import rebound, specialised
 from shld_sim.engine import ensemble, inertial
 from shld_sim.engine.elementary import inline, vectorisable
 from shld_sim.engine.variates import B
@@ -272,10 +272,8 @@ def _matrices_vector(key):
 @functools.lru_cache(maxsize=256)
 def noise_matrices(noise: Callable[..., Any], form: str, dim: int, m: int) -> Callable[..., Any]:
     """Return ``matrices(x, params)``, the values of B at points x, shape (n, dim): an array (n, dim, m)."""
-    vector = form == "vector"
-    names = {"noise": vectorisable(noise, vector), "M": m}
-    names |= {} if vector else {"push": _push(form, dim, m)}
-    run = specialised(globals()[f"_matrices_{'vector' if vector else dim}"], {"error_model": "numpy"}, **names)
+    template, names = _matrix_template(noise, form, dim, m)
+    run = specialised(template, {"error_model": "numpy"}, **names)
 
     def matrices(x, params):
         out = np.full((len(x), dim, m), np.nan)
@@ -283,3 +281,17 @@ def noise_matrices(noise: Callable[..., Any], form: str, dim: int, m: int) -> Ca
         return out
 
     return matrices
+
+
+def matrix_rows(noise: Callable[..., Any], form: str, dim: int, m: int) -> Callable[..., None]:
+    """Return the function ``rows(x, params, w, out)`` of `noise_matrices` for a kernel: ``w`` is room for m B zeros."""
+    template, names = _matrix_template(noise, form, dim, m)
+    draft = template("")
+    return rebound(draft, {**draft.__globals__, **names}, draft.__closure__)
+
+
+def _matrix_template(noise: Callable[..., Any], form: str, dim: int, m: int) -> tuple[Callable[..., Any], dict[str, Any]]:
+    vector = form == "vector"
+    names = {"noise": vectorisable(noise, vector), "M": m}
+    names |= {} if vector else {"push": _push(form, dim, m)}
+    return globals()[f"_matrices_{'vector' if vector else dim}"], names

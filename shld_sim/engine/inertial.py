@@ -171,11 +171,16 @@ def inertial_kernel(
 
 
 @njit(cache=True)
-def maxwell(words, deviation, out):
-    """Fill ``out``, shape (n, d), with normal numbers of standard ``deviation``, two from two words of each path."""
+def maxwell(words, deviation, out, after):
+    """Fill ``out``, shape (n, d), with normal numbers of standard ``deviation``, two from two words of each path.
+
+    Before them, ``after`` words are passed over.
+    """
     n, d = out.shape
     for i in range(n):
         p, q, r, t = words[i, 0], words[i, 1], words[i, 2], words[i, 3]
+        for _ in range(after):
+            _, p, q, r, t = next_word(p, q, r, t)
         for c in range(0, d, 2):
             word1, p, q, r, t = next_word(p, q, r, t)
             word2, p, q, r, t = next_word(p, q, r, t)
