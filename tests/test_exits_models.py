@@ -55,7 +55,9 @@ def corner(low):
     beyond = lambda x: np.maximum(low - x, 0.0)
     return (
         lambda x: np.linalg.norm(beyond(x)) if (x < low).any() else np.max(low - x),
-        lambda x: np.where((x < low).any(), np.maximum(x, low), np.where(np.arange(len(x)) == np.argmin(x - low), low, x)),
+        lambda x: np.where(
+            (x < low).any(), np.maximum(x, low), np.where(np.arange(len(x)) == np.argmin(x - low), low, x)
+        ),
         lambda x: beyond(x) / np.linalg.norm(beyond(x)),
     )
 
@@ -446,11 +448,9 @@ def test_centre_of_a_ball_has_no_direction():
 
 def test_extrapolation_knows_the_order():
     flat = shld.Underdamped(FREE, 1.0, 2.0)
-    value, stderr, table = shld.extrapolate_exit_time(flat, 0.0, (-1.0, 1.0), [0.1, 0.05], 20_000, seed=SEED)
+    _, stderr, table = shld.extrapolate_exit_time(flat, 0.0, (-1.0, 1.0), [0.1, 0.05], 20_000, seed=SEED)
     assert table["order"] == (1.0,) and abs(table["slopes"][0] - 0.5) < 5.0 * stderr / 0.05 + 0.1
-    run = functools.partial(
-        shld.extrapolate_exit_time, geometric("ito"), 1.0, (0.6, 1.8), [0.1, 0.05], 200, seed=SEED
-    )
+    run = functools.partial(shld.extrapolate_exit_time, geometric("ito"), 1.0, (0.6, 1.8), [0.1, 0.05], 200, seed=SEED)
     assert run().table["order"] == (1.0,) and run(bridge=False).table["order"] == (0.5,)
 
 

@@ -290,7 +290,9 @@ def matrix_rows(noise: Callable[..., Any], form: str, dim: int, m: int) -> Calla
     return rebound(draft, {**draft.__globals__, **names}, draft.__closure__)
 
 
-def _matrix_template(noise: Callable[..., Any], form: str, dim: int, m: int) -> tuple[Callable[..., Any], dict[str, Any]]:
+def _matrix_template(
+    noise: Callable[..., Any], form: str, dim: int, m: int
+) -> tuple[Callable[..., Any], dict[str, Any]]:
     vector = form == "vector"
     names = {"noise": vectorisable(noise, vector), "M": m}
     names |= {} if vector else {"push": _push(form, dim, m)}

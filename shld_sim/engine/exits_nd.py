@@ -15,7 +15,7 @@ are looked at after each step.
 References
 ----------
 E. Gobet, Stoch. Process. Appl. 87, 167 (2000): the bridge for state-dependent noise frozen at the start of a step.
-R. Mannella, Phys. Lett. A 254, 257 (1999): absorbing boundaries and optimal stopping in numerical stochastic dynamics.
+R. Mannella, Phys. Lett. A 254, 257 (1999): absorbing boundaries and optimal stopping in a stochastic differential equation.
 """
 
 from __future__ import annotations

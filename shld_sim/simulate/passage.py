@@ -117,7 +117,7 @@ def first_passage(
     """
     arguments.check_model(model, arguments.MODELS)
     if not isinstance(model, Diffusion):
-        require(model, type(model))
+        require(model, type(model))  # type: ignore[type-var]
     sets = _sets(model.dim, domain, targets)
     start = arguments.starts(model, x0, n_paths)
     _check_starts(sets, start)
@@ -134,15 +134,15 @@ def first_passage(
     from shld_sim.engine import exits, streams
 
     keys = streams.keys(arguments.seed_of(seed))
-    words = None
+    generators = None
     if isinstance(model, Underdamped):
-        words = np.zeros((len(start), 4), np.uint64)
-        streams.start_states(*keys, 0, words)
+        generators = np.zeros((len(start), 4), np.uint64)
+        streams.start_states(*keys, 0, generators)
     elif p0 is not None:
         raise ValueError(f"p0 must be None for a model without momenta, got {p0!r}")
     alone = len(sets) == 1 and isinstance(sets[0][1], Interval) and not sets[0][2]
     interval = (sets[0][1].low, sets[0][1].high) if alone else None  # type: ignore[attr-defined]
-    plan = exit_plans.exit_plan(model, scheme, dt, start, p0, walls, bridged, interval, words)
+    plan = exit_plans.exit_plan(model, scheme, dt, start, p0, walls, bridged, interval, generators)
     (count, dim), faces, width = start.shape, plan.faces, plan.width
     out, status = np.full((count, dim + 2), np.nan), np.zeros(count, np.uint8)
     team_size = max(1, min(thread_count(n_threads), count // exits.B))
