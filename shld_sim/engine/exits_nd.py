@@ -10,7 +10,7 @@ Walls count as independent of each other.
 For dX = b dt + B dW with the unit normal n, s = |B^T n|; for constant noise s^2 = 2 D. Where B depends on the place it is
 taken at the start of the step, as Euler's step takes it. Close to the wall that is wrong by O(sqrt dt), relatively, of a
 correction that is itself O(sqrt dt): again O(dt). With inertia the place is differentiable, there is no bridge, and walls
-are looked at after each step.
+are looked at after each step: exits are late by dt/2.
 
 References
 ----------

@@ -95,8 +95,9 @@ def first_passage(
     ends behind several walls counts for the first one on the straight line.
 
     With inertia paths are looked at after each step: their position is differentiable and hardly strays in between, so that
-    exits are late by dt/2 on average, up to higher orders. For strong friction the walls of an `Underdamped` particle seem
-    1.46 sqrt(D)/friction farther away than those of a `Langevin` one [3]_.
+    exits are late by dt/2 on average, and by O(dt^(5/4)) for those that cross slowly and turn back within a step. For
+    strong friction the walls of an `Underdamped` particle seem 1.46 sqrt(D)/friction farther away than those of a
+    `Langevin` one [3]_.
 
     Ctrl-C returns what was done, with ``interrupted=True``: paths that had not left are censored at the time at which they
     were last seen.
