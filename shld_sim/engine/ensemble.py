@@ -32,7 +32,15 @@ def path_order(i, c, d):
     return i * d + c
 
 
-place = lane_order  # unless the kernel's maker says otherwise
+@inline
+def nothing(y, v, d, params):
+    pass
+
+
+# Unless the kernel's maker says otherwise:
+place = lane_order
+prepare = nothing  # computes what the first step of a block needs in the rows behind its state
+BEHIND = 0  # their number
 
 
 def _template(key):
@@ -51,7 +59,7 @@ def _template(key):
         room += room % DRAWN
         z = doubles((room * d + 1) * B)
         s = memory_words(4 * B)
-        y = doubles(d * B)
+        y = doubles((d + BEHIND) * B)
         v = doubles(9 * d)
         skip = first % DRAWN
         for low in range(begin_path, end_path, B):
@@ -64,6 +72,7 @@ def _template(key):
                     s[w * B + i] = words[path, w]
                 for c in range(d):
                     y[place(i, c, d)] = x[path, c]
+            prepare(y, v, d, params)
             row = 0
             # A draw serves DRAWN steps; a chunk that begins or ends inside one repeats it from its first step.
             begin = -skip
@@ -122,14 +131,17 @@ def ensemble_kernel(
         fill = inlined(fill, B=LONG_B, fill_normal=inlined(variates.fill_normal, B=LONG_B))
     advance = step_function(gradient, flow, vector, dim, scheme)
     if boundary:
-        inner = {"advance": advance, **{name: names[name] for name in ("B", "place") if name in names}}
-        inner.setdefault("place", lane_order)
-        if boundary == "absorbing":
-            advance = inlined(steps.absorbed, **inner)
-        else:
-            confined = {"reflecting": steps.reflected, "periodic": steps.wrapped}[boundary]
-            advance = inlined(steps.bounded, **inner, confined=inlined(confined))
+        advance = walled(advance, boundary, **{name: names[name] for name in ("B", "place") if name in names})
     return specialised(_template, OPTIONS, fill=fill, advance=advance, **names)  # type: ignore[no-any-return]
+
+
+def walled(advance: Callable[..., None], boundary: str, **names: Any) -> Callable[..., None]:
+    """Return the step ``advance`` followed by what happens at the walls of a ``boundary``."""
+    inner = {"advance": advance, "place": lane_order, **names}
+    if boundary == "absorbing":
+        return inlined(steps.absorbed, **inner)
+    confined = {"reflecting": steps.reflected, "periodic": steps.wrapped}[boundary]
+    return inlined(steps.bounded, **inner, confined=inlined(confined))
 
 
 def step_function(

@@ -119,13 +119,13 @@ def descend(v, d, dt, params):
         v[c] = math.nan  # reported as a diverged path
 
 
-# -- Walls: a step, and then what happens beyond them. ``params`` is (the potential's own, walls of shape (d, 2)) ----
+# -- Walls: a step, and then what happens beyond them. ``params`` is (the step's own, walls of shape (coordinates, 2)) ----
 
 
 def bounded(y, v, z, j, dt, amplitude, d, params):
     own, walls = params
     advance(y, v, z, j, dt, amplitude, d, own)
-    for c in range(d):
+    for c in range(walls.shape[0]):
         low, high = walls[c, 0], walls[c, 1]
         for i in range(B):
             k = place(i, c, d)
@@ -139,11 +139,11 @@ def absorbed(y, v, z, j, dt, amplitude, d, params):
     advance(y, v, z, j, dt, amplitude, d, own)
     for i in range(B):
         gone = False
-        for c in range(d):
+        for c in range(walls.shape[0]):
             x = before[place(i, c, d)]
             gone = gone or x <= walls[c, 0] or x >= walls[c, 1]
         if gone:
-            for c in range(d):
+            for c in range(y.size // B):
                 y[place(i, c, d)] = before[place(i, c, d)]
 
 

@@ -1,0 +1,20 @@
+"""Draw potentials, densities, paths, exits and tails on a given axes: results as they look, never how they are made."""
+
+from shld_sim.plotting.densities import density, histogram, tails
+from shld_sim.plotting.landscapes import paths, potential
+from shld_sim.plotting.rates import escape, exit_times
+from shld_sim.plotting.style import PALETTE, finish, new_figure, save
+
+__all__ = [
+    "PALETTE",
+    "density",
+    "escape",
+    "exit_times",
+    "finish",
+    "histogram",
+    "new_figure",
+    "paths",
+    "potential",
+    "save",
+    "tails",
+]
