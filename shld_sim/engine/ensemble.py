@@ -11,12 +11,14 @@ from shld_sim.engine import steps, variates
 from shld_sim.engine.elementary import inline, vectorisable
 from shld_sim.engine.memory import doubles
 from shld_sim.engine.memory import words as memory_words
+from shld_sim.engine.transpose import TILE, padded
 
 # Without nnan and ninf, so that divergence can be seen; without reassoc, which would undo the rounding tricks of
 # `elementary`.
 OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
 B = variates.B
 LONG_B = 32  # lanes of a block of long vectors: a block of noise in 100 dimensions is 25 kB
+SPARE = TILE - 1  # rows behind a block of noise: the last tile of odd lengths reads them
 BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: it stays in the first-level cache
 
 
@@ -29,7 +31,7 @@ def lane_order(i, c, d):
 @inline
 def path_order(i, c, d):
     """Return the place of coordinate c of lane i where the coordinates of a path lie side by side."""
-    return i * d + c
+    return i * padded(d) + c
 
 
 place = lane_order  # unless the kernel's maker says otherwise
@@ -49,10 +51,10 @@ def _template(key):
         n_steps = amplitudes.size
         room = max(1, BUFFER // (d * B))
         room += room % DRAWN
-        z = doubles((room * d + 1) * B)
+        z = doubles((room * d + SPARE) * B)
         s = memory_words(4 * B)
-        y = doubles(d * B)
-        v = doubles(9 * d)
+        y = doubles(padded(d) * B)
+        v = doubles(TILE * padded(d))
         skip = first % DRAWN
         for low in range(begin_path, end_path, B):
             high = min(low + B, end_path)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from shld_sim.engine.transpose import TILE, to_path_order
+from shld_sim.engine.transpose import TILE, euler_tile, padded
 
 B = 128
 
@@ -45,15 +45,14 @@ def euler_3(y, v, z, j, dt, amplitude, d, params):
 
 
 def euler_vector(y, v, z, j, dt, amplitude, d, params):
-    """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i d + c]``."""
-    slope, noise = v[:d], v[d : (TILE + 1) * d]
+    """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i padded(d) + c]``."""
+    width = padded(d)
     for low in range(0, B, TILE):
-        to_path_order(z, j * d * B + low, B, d, noise)
         for i in range(TILE):
-            point, kick = y[(low + i) * d : (low + i + 1) * d], noise[i * d : (i + 1) * d]
-            gradient(point, slope, params)
-            for c in range(d):
-                point[c] = point[c] - slope[c] * dt + amplitude * kick[c]
+            begin = (low + i) * width
+            gradient(y[begin : begin + d], v[i * width : i * width + d], params)
+        for c in range(0, width, TILE):
+            euler_tile(y, v, z, low * width + c, c, width, (j * d + c) * B + low, B, dt, amplitude)
 
 
 # -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----
