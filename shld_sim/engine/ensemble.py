@@ -9,7 +9,7 @@ from typing import Any
 from shld_sim._compile import rebound, specialised
 from shld_sim.engine import steps, variates
 from shld_sim.engine.elementary import inline, vectorisable
-from shld_sim.engine.memory import doubles
+from shld_sim.engine.memory import doubles, zeros
 from shld_sim.engine.memory import words as memory_words
 from shld_sim.engine.transpose import TILE, padded
 
@@ -18,7 +18,7 @@ from shld_sim.engine.transpose import TILE, padded
 OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
 B = variates.B
 LONG_B = 32  # lanes of a block of long vectors: a block of noise in 100 dimensions is 25 kB
-SPARE = TILE - 1  # rows behind a block of noise: the last tile of odd lengths reads them
+SPARE = TILE - 1  # rows behind a block of noise, which the last tile of a path may reach into
 BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: it stays in the first-level cache
 
 
@@ -53,8 +53,10 @@ def _template(key):
         room += room % DRAWN
         z = doubles((room * d + SPARE) * B)
         s = memory_words(4 * B)
-        y = doubles(padded(d) * B)
-        v = doubles(TILE * padded(d))
+        y = zeros(padded(d) * B)
+        v = zeros(TILE * padded(d))
+        # What lies beyond the last coordinate is moved along: zeros, as chance bits may be slow subnormal numbers.
+        z[room * d * B :] = 0.0
         skip = first % DRAWN
         for low in range(begin_path, end_path, B):
             high = min(low + B, end_path)

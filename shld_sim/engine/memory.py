@@ -18,6 +18,14 @@ def doubles(n):
 
 
 @inline
+def zeros(n):
+    """Return room for n doubles, all zero."""
+    room = np.zeros(n + LINE // 8)
+    first = (-room.ctypes.data % LINE) // 8
+    return room[first : first + n]
+
+
+@inline
 def words(n):
     """Return room for n 64-bit words."""
     room = np.empty(n + LINE // 8, np.uint64)

@@ -26,8 +26,9 @@ def padded(d):
 
 @intrinsic
 def euler_tile(typing_context, y, slope, z, begin, low, width, first, pitch, dt, amplitude):
-    """Move the coordinates k of the lanes i, both below 8: ``y[begin + i width + k]`` += -dt ``slope[low + i width + k]`` +
-    amplitude ``z[first + k pitch + i]``. No bounds are checked."""
+    """Move the coordinates k < 8 of the lanes i < 8: ``y[begin + i width + k]`` by Euler's step with the gradient
+    ``slope[low + i width + k]`` and the noise ``z[first + k pitch + i]``. No bounds are checked.
+    """
 
     def codegen(context, builder, signature, arguments):
         row = ir.VectorType(ir.DoubleType(), TILE)
@@ -52,9 +53,9 @@ def euler_tile(typing_context, y, slope, z, begin, low, width, first, pitch, dt,
                     a, b = rows[i], rows[i + distance]
                     rows[i], rows[i + distance] = chosen(a, b, upper), chosen(a, b, lower)
         dt, amplitude = repeated(dt), repeated(amplitude)
+        # x - dV/dx dt + amplitude z
         for i in range(TILE):
             point = pointer(y, 0, begin, width, i)
-            # x - dV/dx dt + amplitude z
             drift = builder.fmul(builder.load(pointer(slope, 1, low, width, i), align=8), dt, flags=FLAGS)
             moved = builder.fsub(builder.load(point, align=8), drift, flags=FLAGS)
             kick = builder.fmul(rows[i], amplitude, flags=FLAGS)
