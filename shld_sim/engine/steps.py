@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from shld_sim.engine.memory import window
 from shld_sim.engine.transpose import TILE, euler_tile, padded
 
 B = 128
@@ -49,8 +50,7 @@ def euler_vector(y, v, z, j, dt, amplitude, d, params):
     width = padded(d)
     for low in range(0, B, TILE):
         for i in range(TILE):
-            begin = (low + i) * width
-            gradient(y[begin : begin + d], v[i * width : i * width + d], params)
+            gradient(window(y, (low + i) * width, d), window(v, i * width, d), params)
         for c in range(0, width, TILE):
             euler_tile(y, v, z, low * width + c, c, width, (j * d + c) * B + low, B, dt, amplitude)
 
