@@ -19,6 +19,7 @@ OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy
 B = variates.B
 LONG_B = 32  # lanes of a block of long vectors: a block of noise in 100 dimensions is 25 kB
 SPARE = TILE - 1  # rows behind a block of noise, which the last tile of a path may reach into
+UNROLLED = 16  # dimensions up to here have kernels of their own; beyond, one serves all and loses little
 BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: it stays in the first-level cache
 
 
@@ -141,7 +142,8 @@ def step_function(
 ) -> Callable[..., None]:
     """Return the step of a block of lanes with the potential's functions built in."""
     if scheme == "euler" and vector:
-        return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B)
+        known = dim if dim <= UNROLLED else 0
+        return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B, DIM=known)
     if scheme == "euler":
         return inlined(getattr(steps, f"euler_{dim}"), gradient=vectorisable(gradient))
     if flow is not None:

@@ -2,7 +2,7 @@
 
 Every template here makes ``advance(y, v, z, j, dt, amplitude, d, params)``, which moves a block of B lanes by step j of
 the noise block z. Coordinate c of lane i is ``y[c B + i]`` unless said otherwise; ``v`` is room for helpers. ``B``,
-``gradient`` and ``flow`` are global names that the kernel's maker fills in.
+``DIM``, ``gradient`` and ``flow`` are global names that the kernel's maker fills in.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def euler_3(y, v, z, j, dt, amplitude, d, params):
 
 def euler_vector(y, v, z, j, dt, amplitude, d, params):
     """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i padded(d) + c]``."""
+    d = DIM if DIM > 0 else d  # a number that the compiler knows, where the kernel's maker knows it
     width = padded(d)
     for low in range(0, B, TILE):
         for i in range(TILE):
