@@ -20,7 +20,7 @@ import numpy as np
 from shld_sim._compile import rebound, specialised
 from shld_sim.engine import ensemble, inertial, variates
 from shld_sim.engine.elementary import inline, vectorisable
-from shld_sim.engine.transpose import TILE, to_path_order
+from shld_sim.engine.transpose import TILE
 from shld_sim.engine.variates import B
 
 FEW_B = 8  # lanes of a block where one lane is much work
@@ -146,11 +146,24 @@ def euler_3(y, v, z, j, dt, amplitude, d, params):
         y[i], y[B + i], y[2 * B + i] = x1 + f1, x2 + f2, x3 + f3
 
 
+@inline
+def packed(i, c, d):
+    """Return the place of coordinate c of lane i where the coordinates of a path lie side by side."""
+    return i * d + c
+
+
+def gathered(z, first, w):
+    """Set ``w[i M + c] = z[first + c B + i]`` for the eight lanes i of a tile and the M numbers c of a step."""
+    for c in range(M):
+        for i in range(TILE):
+            w[i * M + c] = z[first + c * B + i]
+
+
 def euler_vector(y, v, z, j, dt, amplitude, d, params):
     """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i d + c]``."""
     f, w, n = v[:DIM], v[d : d + TILE * M], room()
     for low in range(0, B, TILE):
-        to_path_order(z, j * d * B + low, B, M, w)
+        gathered(z, j * d * B + low, w)
         for i in range(TILE):
             x = y[(low + i) * d : (low + i) * d + DIM]
             change(x, w[i * M : (i + 1) * M], n, dt, amplitude, params, f)
@@ -191,7 +204,7 @@ def heun_vector(y, v, z, j, dt, amplitude, d, params):
     f, w, n = v[:DIM], v[d : d + TILE * M], room()
     u, g = np.empty(DIM), np.empty(DIM)
     for low in range(0, B, TILE):
-        to_path_order(z, j * d * B + low, B, M, w)
+        gathered(z, j * d * B + low, w)
         for i in range(TILE):
             x, dw = y[(low + i) * d : (low + i) * d + DIM], w[i * M : (i + 1) * M]
             change(x, dw, n, dt, amplitude, params, f)
@@ -223,7 +236,7 @@ def diffusion_kernel(
     """
     width, vector, size = max(dim, m), dim > 3, lanes(dim, m)
     advance = diffusion_step(drift, noise, form, dim, m, scheme, size)
-    block = {"B": size, "place": ensemble.path_order} if vector else {}
+    block = {"B": size, "place": packed} if vector else {}
     if boundary:
         advance = ensemble.walled(advance, boundary, **block)
     if not vector:
@@ -255,7 +268,8 @@ def diffusion_step(
         return ensemble.inlined(globals()[f"{scheme}_{dim}"], change=change, M=m)
     change = ensemble.inlined(change_vector, **names, DIM=dim)
     room = ensemble.inlined(room_diagonal if form == "diagonal" else room_matrix, DIM=dim, M=m)
-    return ensemble.inlined(globals()[f"{scheme}_vector"], change=change, room=room, DIM=dim, M=m, B=size)
+    names = {"change": change, "room": room, "gathered": ensemble.inlined(gathered, M=m, B=size)}
+    return ensemble.inlined(globals()[f"{scheme}_vector"], **names, DIM=dim, M=m, B=size)
 
 
 def in_lane_order(y, v, z, j, dt, amplitude, d, params):

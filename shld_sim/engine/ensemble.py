@@ -9,14 +9,17 @@ from typing import Any
 from shld_sim._compile import rebound, specialised
 from shld_sim.engine import steps, variates
 from shld_sim.engine.elementary import inline, vectorisable
-from shld_sim.engine.memory import doubles
+from shld_sim.engine.memory import doubles, zeros
 from shld_sim.engine.memory import words as memory_words
+from shld_sim.engine.transpose import TILE, padded
 
 # Without nnan and ninf, so that divergence can be seen; without reassoc, which would undo the rounding tricks of
 # `elementary`.
 OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
 B = variates.B
 LONG_B = 32  # lanes of a block of long vectors: a block of noise in 100 dimensions is 25 kB
+SPARE = TILE - 1  # rows behind a block of noise, which the last tile of a path may reach into
+UNROLLED = 16  # dimensions up to here have kernels of their own; beyond, one serves all and loses little
 BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: it stays in the first-level cache
 
 
@@ -29,7 +32,7 @@ def lane_order(i, c, d):
 @inline
 def path_order(i, c, d):
     """Return the place of coordinate c of lane i where the coordinates of a path lie side by side."""
-    return i * d + c
+    return i * padded(d) + c
 
 
 @inline
@@ -57,10 +60,12 @@ def _template(key):
         n_steps = amplitudes.size
         room = max(1, BUFFER // (d * B))
         room += room % DRAWN
-        z = doubles((room * d + 1) * B)
+        z = doubles((room * d + SPARE) * B)
         s = memory_words(4 * B)
-        y = doubles((d + BEHIND) * B)
-        v = doubles(9 * d)
+        y = zeros((padded(d) + BEHIND) * B)
+        v = zeros((TILE + 1) * padded(d))
+        # What lies beyond the last coordinate is moved along: zeros, as chance bits may be slow subnormal numbers.
+        z[room * d * B :] = 0.0
         skip = first % DRAWN
         for low in range(begin_path, end_path, B):
             high = min(low + B, end_path)
@@ -149,7 +154,8 @@ def step_function(
 ) -> Callable[..., None]:
     """Return the step of a block of lanes with the potential's functions built in."""
     if scheme == "euler" and vector:
-        return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B)
+        known = dim if dim <= UNROLLED else 0
+        return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B, DIM=known)
     if scheme == "euler":
         return inlined(getattr(steps, f"euler_{dim}"), gradient=vectorisable(gradient))
     if flow is not None:
