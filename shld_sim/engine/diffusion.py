@@ -362,7 +362,7 @@ def noise_matrices(noise: Callable[..., Any], form: str, dim: int, m: int) -> Ca
     Above three dimensions a diagonal B stays a diagonal: (n, dim).
     """
     template, names = _matrix_template(noise, form, dim, m)
-    run = specialised(template, {"error_model": "numpy"}, **names)
+    run = specialised(template, ensemble.OPTIONS, **names)
     shape = (dim,) if dim > 3 and form == "diagonal" else (dim, m)
 
     def matrices(x, params):

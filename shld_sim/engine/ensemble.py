@@ -6,16 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from shld_sim._compile import rebound, specialised
+from shld_sim._compile import OPTIONS, rebound, specialised
 from shld_sim.engine import steps, variates
 from shld_sim.engine.elementary import inline, vectorisable
 from shld_sim.engine.memory import doubles, zeros
 from shld_sim.engine.memory import words as memory_words
 from shld_sim.engine.transpose import TILE, padded
 
-# Without nnan and ninf, so that divergence can be seen; without reassoc, which would undo the rounding tricks of
-# `elementary`.
-OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
 B = variates.B
 LONG_B = 32  # lanes of a block of long vectors: a block of noise in 100 dimensions is 25 kB
 SPARE = TILE - 1  # rows behind a block of noise, which the last tile of a path may reach into
