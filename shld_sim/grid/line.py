@@ -71,29 +71,31 @@ class Line(Chain):
         whole[part.cells] = times
         return whole
 
+    def exit_time_from(self, domain: Domain | None, x0: Array) -> float:
+        """Solve on a mesh that has the ends of the domain and ``x0`` among its nodes."""
+        ends = self._ends("domain", domain)
+        return exits.mean_exit_time_from(self.grid, self.landscape, self.boundary, *ends, float(x0[0]))
+
+    def exit_shares(self, domain: Domain | None, x0: Array | None) -> Array:
+        ends = self._ends("domain", domain)
+        if x0 is None:
+            return exits.exit_shares_profile(self.rates, self.grid, self.landscape, *ends)
+        return exits.exit_shares_from(self.grid, self.landscape, self.boundary, *ends, float(x0[0]))
+
     def committor(self, a: Domain, b: Domain) -> Array:
         sets = self._ends("a", a), self._ends("b", b)
         return exits.committor(self.rates, self.grid, self.landscape, *sets)
 
     def survival(self, domain: Domain | None, m0: Array, times: Array) -> Array:
-        """Evolve the segment as a chain of its own, from the part of ``m0`` in it."""
-        part = exits.segment(self.rates, self.grid, self.landscape, *self._ends("domain", domain))
-        if part is None:
-            return np.zeros(len(times))
-        energy, width = self.rates.energy[part.cells], self.rates.width[part.cells]
-        killed = Rates(
-            part.right, part.left, part.out_left, part.out_right, energy, self.rates.D, width, work=0.0, periodic=False
-        )
-        return np.asarray(evolution.evolve(killed, m0[part.cells], times).sum(axis=1))
+        killed, cells = self._killed(domain)
+        return np.zeros(len(times)) if killed is None else evolution.evolve(killed, m0[cells], times).sum(axis=1)
 
-    def interpolate(self, values: Array, x0: Array, domain: Domain | None) -> float:
-        """Interpolate linearly between the cell centres and the ends of the domain."""
-        low, high = self._ends("domain", domain)
-        part = exits.segment(self.rates, self.grid, self.landscape, low, high)
-        assert part is not None  # values were made on it
-        inside = values[part.cells]
-        ends = (0.0 if part.out_left else inside[0]), (0.0 if part.out_right else inside[-1])
-        return float(np.interp(x0[0], np.r_[part.low, part.x, part.high], np.r_[ends[0], inside, ends[1]]))
+    def exit_density(self, domain: Domain | None, m0: Array, times: Array) -> Array:
+        killed, cells = self._killed(domain)
+        if killed is None:
+            return np.zeros((len(times), 2))
+        m = evolution.evolve(killed, m0[cells], times)
+        return np.stack([killed.exit_left * m[:, 0], killed.exit_right * m[:, -1]], axis=1)
 
     def current(self, m: Array) -> Array:
         return thermodynamics.current(self.rates, m)
@@ -103,6 +105,15 @@ class Line(Chain):
 
     def energy(self) -> tuple[Array, float]:
         return self.rates.energy, self.rates.D
+
+    def _killed(self, domain: Domain | None) -> tuple[Rates | None, slice]:
+        """Return the cells of a domain and their chain, killed at its ends; None when it holds no cell centre."""
+        part = exits.segment(self.rates, self.grid, self.landscape, *self._ends("domain", domain))
+        if part is None:
+            return None, slice(0, 0)
+        energy, D = self.rates.energy[part.cells], self.rates.D
+        ends = part.out_left, part.out_right
+        return Rates(part.right, part.left, *ends, energy, D, part.width, work=0.0, periodic=False), part.cells
 
     def _ends(self, name: str, domain: Domain | None) -> tuple[float, float]:
         """Return the ends of an interval; a ring is refused because an interval and its complement look alike there."""
