@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from shld_sim.domains import Box, Domain, Interval
 from shld_sim.grid import evolution, exits, spectrum, thermodynamics
 from shld_sim.grid.chain import Array, Chain
 from shld_sim.grid.generator import Landscape, Rates, assemble, matrix
-from shld_sim.grid.mesh import Grid
+from shld_sim.grid.mesh import Edges, Grid
+from shld_sim.grid.refinement import EVEN
+from shld_sim.grid.spectrum import Modes
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +54,21 @@ class Line(Chain):
         """Whether there is detailed balance: not on a tilted ring."""
         return self.rates.reversible
 
+    @cached_property
+    def modes(self) -> Modes:
+        """All modes, made when first needed; reversible rows only."""
+        return spectrum.modes(self.rates)
+
+    @property
+    def orders(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Even powers of the cell width; where the widths of neighbours differ by a jump, the odd ones above 2 too."""
+        return tuple(float(k) for k in range(2, 10)) if isinstance(self.grid.sides[0], Edges) else EVEN
+
     def stationary(self) -> Array:
         return thermodynamics.stationary(self.rates)
 
     def evolve(self, m0: Array, times: Array) -> Array:
-        return evolution.evolve(self.rates, m0, times)
+        return evolution.evolve(self.rates, m0, times, lambda: self.modes)
 
     def eigenvalues(self, k: int) -> NDArray[Any]:
         return spectrum.eigenvalues(self.rates, self.generator, k)

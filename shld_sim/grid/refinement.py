@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDING = 32.0 * float(np.finfo(float).eps)  # differences below this share of the number say nothing
+MARGIN = 0.5  # by which an observed order may miss the expected one
 EVEN = tuple(2.0 * k for k in range(1, 9))  # powers of the cell width in the error of a central scheme
 
 
@@ -23,9 +24,9 @@ class Refined:
     value : float or ndarray
         Extrapolated; where the observed order is too low, what the finest grid gives.
     error : float or ndarray
-        Estimate of ``|value - limit|``, of the shape of ``value``: the last step of the extrapolation, which is the error of
-        the value without it and therefore pessimistic; never below rounding. Where the order is not the expected one,
-        the last difference between two grids, or more.
+        Estimate of ``|value - limit|``, of the shape of ``value``: twice the last step of the extrapolation, so about twice
+        the error without that step, and pessimistic; never below rounding. A power that the values do not follow is
+        not eliminated: then the error is the last difference of the column before, or more.
     values : ndarray, shape (levels, ...)
         On every grid, coarse to fine.
     cells : tuple
@@ -71,27 +72,32 @@ def extrapolate(
     Richardson, Phil. Trans. R. Soc. A 210 (1911) 307; Romberg, K. Norske Vidensk. Selsk. Forh. 28 (1955) 30; on the
     observed order, Roache, J. Fluids Eng. 116 (1994) 405.
     """
-    # A_{k+1}(h) = A_k(h) + (A_k(h) - A_k(ratio h)) / (ratio^p_k - 1) is free of h^p_k
-    column, steps = values, []
-    for power in orders[: len(values) - 1]:
+    column = values
+    floor = ROUNDING * np.abs(values).max(axis=0)
+    limit, error = values[-1], np.full(floor.shape, np.inf)
+    order, expected = np.full(floor.shape, np.nan), np.ones(floor.shape, dtype=bool)
+    for k, power in enumerate(orders[: len(values) - 1]):
+        moves = np.abs(np.diff(column, axis=0))
+        last = moves[-1]
+        q = np.full(floor.shape, np.nan)
+        before = last
+        if len(moves) > 1:
+            seen = (last > floor) & (moves[-2] > 0.0)
+            q[seen] = np.log(moves[-2][seen] / last[seen]) / np.log(ratio)
+            before = moves[-2] / ratio**power
+        if k == 0:
+            order = q
+        # order q instead of p: what is missing from the last value is its last move over ratio^q - 1
+        slow = expected & (q < power - MARGIN)
+        missing = np.maximum(last, before) / (ratio ** np.clip(q, 0.5, 1.0) - 1.0)
+        error = np.where(slow, missing, error)
+        expected &= ~slow
+        # A_{k+1}(h) = A_k(h) + (A_k(h) - A_k(ratio h)) / (ratio^p_k - 1) is free of h^p_k
         correction = np.diff(column, axis=0) / (ratio**power - 1.0)
         column = column[1:] + correction
-        steps.append(np.abs(correction[-1]))
-    limit, error = column[-1], steps[-1]
-    floor = ROUNDING * np.abs(values).max(axis=0)
-    moves = np.abs(np.diff(values, axis=0))
-    last = moves[-1]
-    order = np.full(last.shape, np.nan)
-    regular = np.ones(last.shape, dtype=bool)
-    if len(moves) > 1:
-        seen = (last > floor) & (moves[-2] > 0.0)
-        order[seen] = np.log(moves[-2][seen] / last[seen]) / np.log(ratio)
-        regular = ~(order < 0.75 * orders[0])
-        # order q: what is missing from the finest value is the last move over ratio^q - 1
-        missing = np.maximum(last, moves[-2] / ratio ** orders[0]) / (ratio ** np.clip(order, 0.5, 1.0) - 1.0)
-        error = np.where(regular, np.where(order > 1.25 * orders[0], np.maximum(error, last), error), missing)
-        limit = np.where(regular, limit, values[-1])
-    return limit, np.maximum(error, floor), order, regular
+        guess = np.where(q > power + MARGIN, last, 2.0 * np.abs(correction[-1]))
+        limit, error = np.where(expected, column[-1], limit), np.where(expected, guess, error)
+    return limit, np.maximum(error, floor), order, ~(order < orders[0] - MARGIN)
 
 
 def refined(values: Sequence[Any], cells: tuple[Any, ...], orders: Sequence[float]) -> Refined:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy import linalg, sparse
 from shld_sim.grid.generator import Rates
 
 Array = NDArray[np.float64]
+
+LAPACK = 0.02  # measured: eigenvectors of eigh_tridiagonal are those of a matrix perturbed by this share of eps |L|, or less
 
 
 def golub_kahan(rates: Rates) -> Array:
@@ -39,9 +42,12 @@ def golub_kahan(rates: Rates) -> Array:
 
 def eigenvalues(rates: Rates, L: sparse.csc_array, k: int) -> NDArray[Any]:
     """Return the ``k`` smallest eigenvalues of ``-L``, ascending (in the real part on a tilted ring)."""
+    return _ring_eigenvalues(rates, L)[:k] if rates.periodic else _bisected(rates, k)
+
+
+def _bisected(rates: Rates, k: int) -> Array:
+    """Return the ``k`` smallest eigenvalues of ``-L`` on a row, from the singular values of its factor."""
     n = rates.energy.size
-    if rates.periodic:
-        return _ring_eigenvalues(rates, L)[:k]
     off = golub_kahan(rates)
     positive = (off.size + 1) // 2  # of the off.size + 1 eigenvalues, this many are positive: the rest mirror them
     zero = n - positive
@@ -71,6 +77,80 @@ def eigenfunctions(rates: Rates, k: int) -> Array:
         S[-1, 0] = S[0, -1]
         return np.asarray(linalg.eigh(S, subset_by_index=(0, k - 1))[1].T)
     return np.asarray(linalg.eigh_tridiagonal(main, off, select="i", select_range=(0, k - 1))[1].T)
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """All modes of a reversible row of cells: ``exp(L t) m = r Q exp(-lambda t) Q^T (m / r)``.
+
+    Attributes
+    ----------
+    root : ndarray, shape (n,)
+        ``r``, square roots of the stationary probabilities (of the closed box).
+    values : ndarray, shape (n,)
+        ``lambda``, ascending, of small relative error; 0 exactly when the ends conserve probability.
+    vectors : ndarray, shape (n, n)
+        ``Q``, orthogonal, modes in columns; the first is ``r`` when the ends conserve probability.
+    noise : float
+        Size of the perturbation of ``L`` that rounding of ``Q`` amounts to (1/time).
+    """
+
+    root: Array
+    values: Array
+    vectors: Array
+    noise: float
+
+    def evolve(self, m0: Array, times: Array) -> tuple[Array, Array]:
+        """Return ``exp(L t) m0`` at every time, shape ``(len(times), n)``, and bounds of its absolute errors."""
+        y = np.divide(m0, self.root, out=np.zeros_like(m0), where=m0 > 0.0)
+        decay = np.exp(-np.multiply.outer(times, self.values))
+        m = self.root * ((decay * (self.vectors.T @ y)) @ self.vectors.T)
+        # modes i, j mixed by rounding: noise (exp(-lambda_i t) - exp(-lambda_j t)) / (lambda_j - lambda_i), largest for neighbours;
+        # the stationary one is exact
+        first = 1 if self.values[0] == 0.0 else 0
+        gaps = np.diff(self.values[first:])
+        apart = -np.diff(decay[:, first:], axis=1)
+        mixed = np.divide(apart, gaps, out=times[:, None] * decay[:, first:-1], where=gaps > 1e-12 * self.values[-1])
+        error = 4.0 * float(np.finfo(float).eps) + self.noise * mixed.max(axis=1, initial=0.0)
+        return m, np.asarray(error * self.root.max() * float(np.sqrt(y @ y)))
+
+
+def amplification(root: Array, m0: Array) -> float:
+    """Return by how much rounding grows in `Modes.evolve` at most: ``max r |m0 / r|``, infinite for an impossible start."""
+    started = m0 > 0.0
+    if not (root[started] > 1e-140).all():
+        return float("inf")
+    return float(root.max() * np.linalg.norm(m0[started] / root[started]))
+
+
+def modes(rates: Rates) -> Modes:
+    """Return all modes of a reversible row of cells that is not a ring."""
+    n = rates.energy.size
+    off = -np.sqrt(rates.right[:-1] * rates.left[1:])
+    values, Q = linalg.eigh_tridiagonal(rates.outflow, off, lapack_driver="stevd")
+    noise = LAPACK * float(np.finfo(float).eps * values[-1])
+    weights = rates.weights
+    root = np.sqrt(weights / weights.sum())
+    if rates.conserving:
+        # Q (1 - 2 w w^T) has r as its first column up to a sign, and is orthogonal however close the next eigenvalue is
+        w = root @ Q
+        w[0] += np.copysign(1.0, w[0])
+        w /= np.linalg.norm(w)
+        Q -= np.multiply.outer(Q @ (2.0 * w), w)
+        Q[:, 0] = root
+    # lambda = |C q|^2 with C as in `golub_kahan`: squares of differences, where q^T L q would cancel
+    slow = int(np.searchsorted(values, 0.01 * values[-1]))
+    q = Q[:, :slow]
+    flow = np.sqrt(rates.right[:-1])[:, None] * q[:-1] - np.sqrt(rates.left[1:])[:, None] * q[1:]
+    values[:slow] = (flow**2).sum(axis=0) + rates.exit_left * q[0] ** 2 + rates.exit_right * q[-1] ** 2
+    order = np.argsort(values, kind="stable")
+    values, Q = values[order], Q[:, order]
+    tiny = min(int(np.searchsorted(values, 1e-6 * values[-1])), n)
+    if rates.conserving:
+        values[0] = 0.0
+    if tiny > (1 if rates.conserving else 0):
+        values[:tiny] = _bisected(rates, tiny)
+    return Modes(root, values, Q, noise)
 
 
 def _ring_eigenvalues(rates: Rates, L: sparse.csc_array) -> NDArray[Any]:
