@@ -16,11 +16,13 @@ from shld_sim.domains import Domain, as_domain
 from shld_sim.grid import thermodynamics
 from shld_sim.grid.boundaries import Boundary, checked_boundary
 from shld_sim.grid.chain import Array, Chain
+from shld_sim.grid.driven import Driven
 from shld_sim.grid.generator import Landscape
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
 from shld_sim.grid.refinement import Refined, refined
 from shld_sim.models import Langevin, Model, require
+from shld_sim.schedules import Schedule
 
 Set = Domain | tuple[float, float]
 
@@ -555,6 +557,8 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     """Return the solver for a model."""
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
+    if isinstance(model, Langevin) and model.dim == 1 and isinstance(model.D, Schedule):
+        return Driven(Landscape(model.potential, float(model.D(0.0))), model.D, grid, kinds[0])
     model = require(model, Langevin, dim=1)
     line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
     _warn_of_cut(line)
