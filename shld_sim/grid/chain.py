@@ -87,7 +87,9 @@ class Chain(abc.ABC):
 
     def interpolate(self, values: Array, x0: Array, domain: Domain | None) -> float:
         """Return ``values`` of `exit_time` at the point ``x0``, shape ``(dim,)``, in ``domain``; 0 on its boundary."""
-        raise TypeError(f"{type(self).__name__} must define interpolate(values, x0, domain) or exit_time_from(domain, x0)")
+        raise TypeError(
+            f"{type(self).__name__} must define interpolate(values, x0, domain) or exit_time_from(domain, x0)"
+        )
 
     def exit_time_from(self, domain: Domain | None, x0: Array) -> float:
         """Return the mean time to leave ``domain`` from the point ``x0``, shape ``(dim,)``."""

@@ -39,8 +39,8 @@ class Driven(Chain):
 
     ``dm/dt = L(D(t)) m`` with the rates of `generator.assemble` at every instant, by the L-stable, diagonally implicit
     Runge-Kutta method of order 4 of Hairer and Wanner with its comparison of order 3. A step is taken when the total
-    variation of the difference of the two, and the probability below zero, are at most ``rtol``; then what is below zero is set to
-    zero and the mass that the step must have is restored. Steps end where the schedule has a kink.
+    variation of the difference of the two, and the probability below zero, are at most ``rtol``; then what is below zero is
+    set to zero and the mass that the step must have is restored. Steps end where the schedule has a kink.
 
     Parameters
     ----------

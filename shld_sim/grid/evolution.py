@@ -22,7 +22,8 @@ SECONDS_PER_FLOP = 0.02e-9  # measured: dense product
 SECONDS_PER_MODE = 30e-9  # measured: all eigenvectors, per cell and mode
 ACCURACY = 1e-11  # of the modes, relative to the largest element
 SERIES_FIRST = 20.0  # jumps per cell that are left to the series before the modes: a sixth of their price
-BIG, HOPELESS = 100.0, 1e6  # amplifications of rounding at which the series goes ahead, and at which modes are of no use
+BIG = 100.0  # amplification of rounding at which the series goes ahead of the modes
+HOPELESS = 1e6  # and at which modes are of no use
 
 
 def evolve(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] | None = None) -> Array:

@@ -13,7 +13,9 @@ from shld_sim.grid.generator import Rates
 
 Array = NDArray[np.float64]
 
-LAPACK = 0.02  # measured: eigenvectors of eigh_tridiagonal are those of a matrix perturbed by this share of eps |L|, or less
+LAPACK = (
+    0.02  # measured: eigenvectors of eigh_tridiagonal are exact for a perturbation of this share of eps |L|, or less
+)
 
 
 def golub_kahan(rates: Rates) -> Array:
@@ -105,8 +107,8 @@ class Modes:
         y = np.divide(m0, self.root, out=np.zeros_like(m0), where=m0 > 0.0)
         decay = np.exp(-np.multiply.outer(times, self.values))
         m = self.root * ((decay * (self.vectors.T @ y)) @ self.vectors.T)
-        # modes i, j mixed by rounding: noise (exp(-lambda_i t) - exp(-lambda_j t)) / (lambda_j - lambda_i), largest for neighbours;
-        # the stationary one is exact
+        # modes i, j mixed by rounding: noise (exp(-lambda_i t) - exp(-lambda_j t)) / (lambda_j - lambda_i), largest for
+        # neighbours; the stationary one is exact
         first = 1 if self.values[0] == 0.0 else 0
         gaps = np.diff(self.values[first:])
         apart = -np.diff(decay[:, first:], axis=1)
