@@ -85,12 +85,15 @@ def _by_modes(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] 
     n = p0.size
     ahead = SERIES_FIRST * n / jumps
     early = times <= ahead
-    moved = _by_series(rates, np.append(p0, 0.0), np.append(times[early], ahead), jumps)[:, :-1]
     out = np.empty((times.size, n))
-    out[early] = moved[:-1]
     todo = ~early
     pi = rates.weights / rates.weights.sum()
-    start, since = (p0, 0.0) if amplification(np.sqrt(pi), p0) < BIG else (moved[-1], ahead)
+    start, since = p0, 0.0
+    if amplification(np.sqrt(pi), p0) > BIG:
+        moved = _by_series(rates, np.append(p0, 0.0), np.append(times[early], ahead), jumps)[:, :-1]
+        out[early], start, since = moved[:-1], moved[-1], ahead
+    elif early.any():
+        out[early] = _by_series(rates, np.append(p0, 0.0), times[early], jumps)[:, :-1]
     if amplification(np.sqrt(pi), start) < HOPELESS:
         known = spectrum.modes(rates) if modes is None else modes()
         m, error = known.evolve(start, times[todo] - since)

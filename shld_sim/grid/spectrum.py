@@ -92,7 +92,7 @@ class Modes:
     values : ndarray, shape (n,)
         ``lambda``, ascending, of small relative error; 0 exactly when the ends conserve probability.
     vectors : ndarray, shape (n, n)
-        ``Q``, orthogonal, modes in columns; the first is ``r`` when the ends conserve probability.
+        ``Q^T``, orthogonal, modes in rows; the first is ``r`` when the ends conserve probability.
     noise : float
         Size of the perturbation of ``L`` that rounding of ``Q`` amounts to (1/time).
     """
@@ -106,7 +106,7 @@ class Modes:
         """Return ``exp(L t) m0`` at every time, shape ``(len(times), n)``, and bounds of its absolute errors."""
         y = np.divide(m0, self.root, out=np.zeros_like(m0), where=m0 > 0.0)
         decay = np.exp(-np.multiply.outer(times, self.values))
-        m = self.root * ((decay * (self.vectors.T @ y)) @ self.vectors.T)
+        m = self.root * ((decay * (self.vectors @ y)) @ self.vectors)
         # modes i, j mixed by rounding: noise (exp(-lambda_i t) - exp(-lambda_j t)) / (lambda_j - lambda_i), largest for
         # neighbours; the stationary one is exact
         first = 1 if self.values[0] == 0.0 else 0
@@ -129,27 +129,29 @@ def modes(rates: Rates) -> Modes:
     """Return all modes of a reversible row of cells that is not a ring."""
     n = rates.energy.size
     off = -np.sqrt(rates.right[:-1] * rates.left[1:])
-    values, Q = linalg.eigh_tridiagonal(rates.outflow, off, lapack_driver="stevd")
+    values, columns = linalg.eigh_tridiagonal(rates.outflow, off, lapack_driver="stevd")
+    Q = columns.T
     noise = LAPACK * float(np.finfo(float).eps * values[-1])
     weights = rates.weights
     root = np.sqrt(weights / weights.sum())
     if rates.conserving:
-        # Q (1 - 2 w w^T) has r as its first column up to a sign, and is orthogonal however close the next eigenvalue is
-        w = root @ Q
+        # (1 - 2 w w^T) Q^T has r as its first row up to a sign, and is orthogonal however close the next eigenvalue is
+        w = Q @ root
         w[0] += np.copysign(1.0, w[0])
         w /= np.linalg.norm(w)
-        Q -= np.multiply.outer(Q @ (2.0 * w), w)
-        Q[:, 0] = root
+        Q -= np.multiply.outer(w, 2.0 * w @ Q)
+        Q[0] = root
     # lambda = |C q|^2 with C as in `golub_kahan`: squares of differences, where q^T L q would cancel
     slow = int(np.searchsorted(values, 0.01 * values[-1]))
-    q = Q[:, :slow]
-    flow = np.sqrt(rates.right[:-1])[:, None] * q[:-1] - np.sqrt(rates.left[1:])[:, None] * q[1:]
-    values[:slow] = (flow**2).sum(axis=0) + rates.exit_left * q[0] ** 2 + rates.exit_right * q[-1] ** 2
-    order = np.argsort(values, kind="stable")
-    values, Q = values[order], Q[:, order]
-    tiny = min(int(np.searchsorted(values, 1e-6 * values[-1])), n)
+    q = Q[:slow]
+    flow = np.sqrt(rates.right[:-1]) * q[:, :-1] - np.sqrt(rates.left[1:]) * q[:, 1:]
+    values[:slow] = (flow**2).sum(axis=1) + rates.exit_left * q[:, 0] ** 2 + rates.exit_right * q[:, -1] ** 2
     if rates.conserving:
         values[0] = 0.0
+    if (np.diff(values) < 0.0).any():
+        order = np.argsort(values, kind="stable")
+        values, Q = values[order], Q[order]
+    tiny = min(int(np.searchsorted(values, 1e-6 * values[-1])), n)
     if tiny > (1 if rates.conserving else 0):
         values[:tiny] = _bisected(rates, tiny)
     return Modes(root, values, Q, noise)
