@@ -87,9 +87,10 @@ def extrapolate(
             before = moves[-2] / ratio**power
         if k == 0:
             order = q
-        # order q instead of p: what is missing from the last value is its last move over ratio^q - 1
+        # order q instead of p: what is missing from the last value is its last move over ratio^q - 1; twice that,
+        # as the order is not sharp
         slow = expected & (q < power - MARGIN)
-        missing = np.maximum(last, before) / (ratio ** np.clip(q, 0.5, 1.0) - 1.0)
+        missing = 2.0 * np.maximum(last, before) / (ratio ** np.clip(q, 0.5, 1.0) - 1.0)
         error = np.where(slow, missing, error)
         expected &= ~slow
         # A_{k+1}(h) = A_k(h) + (A_k(h) - A_k(ratio h)) / (ratio^p_k - 1) is free of h^p_k
