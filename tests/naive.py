@@ -377,3 +377,14 @@ def diffusion_path(drift, matrix, x0, dt: float, increments, scheme: str = "eule
         x = x + step
         states.append(x)
     return np.stack(states)
+
+
+def implicit_step(m, h, generators, stages, comparison):
+    """One diagonally implicit Runge-Kutta step of dm/dt = L(t) m with the matrix of every stage; step and distance."""
+    gains = []
+    for row, L in zip(stages, generators):
+        base = m + sum((a * k for a, k in zip(row, gains)), np.zeros_like(m))
+        state = np.linalg.solve(np.eye(m.size) - row[len(gains)] * h * L, base)
+        gains.append(h * L @ state)
+    new = m + stages[-1] @ np.array(gains)
+    return new, np.abs(new - m - comparison @ np.array(gains)).sum()

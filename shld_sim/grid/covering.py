@@ -13,15 +13,15 @@ from shld_sim.models import Langevin, require
 
 FAR = 1e20  # largest distance scanned
 OUTWARD = np.geomspace(1e-8, FAR, 1400)  # five per cent from one to the next
-LIGHT = 20.0  # box over the width of the bulk above which the cells are stretched
+HEAVY = 10.0  # box over the interval that holds all but 1e-4 of the law, above which the cells are stretched
 
 
 def covering(model: Langevin, n: int, tail: float = 1e-16) -> Grid:
     """Return a grid of ``n`` cells on the box outside of which the Gibbs probability ``exp(-V/D)/Z`` is below ``tail``.
 
-    The ends are rounded outwards to about a hundredth of the box. Where the law has heavy tails, so that the box is more than
-    20 times as wide as what holds 98 per cent of it, the cells are `Stretched`: narrow in the bulk, and in proportion to the
-    distance beyond. That is the whole line for all purposes: an end at 1e8 costs few cells.
+    The ends are rounded outwards to two digits of the box. Where the law has heavy tails, so that the box is more than ten
+    times as wide as what holds all but 1e-4 of it, the cells are `Stretched`: equal within the quartiles, and in proportion to
+    the distance beyond. That is the whole line for all purposes: an end at 1e8 costs few cells.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ def covering(model: Langevin, n: int, tail: float = 1e-16) -> Grid:
     x, left, right = _tails(model)
     low, high = _crossing(x, left, 0.5 * tail), _crossing(-x[::-1], right[::-1], 0.5 * tail)
     low, high = _outwards(low, -high)
-    quantiles = [_crossing(x, left, q) for q in (0.01, 0.5, 0.99)]
-    bulk = quantiles[2] - quantiles[0]
-    if high - low <= LIGHT * bulk:
+    inner = [_crossing(x, left, q) for q in (0.5e-4, 0.25, 0.5, 0.75, 1.0 - 0.5e-4)]
+    if high - low <= HEAVY * (inner[4] - inner[0]):
         return Grid(low, high, n)
-    return Grid.stretched(low, high, n, centre=bulk * round(quantiles[1] / bulk, 6) + 0.0, width=0.5 * bulk)
+    width = 0.5 * (inner[3] - inner[1])
+    return Grid.stretched(low, high, n, centre=width * round(inner[2] / width, 6) + 0.0, width=width)
 
 
 def _tails(model: Langevin) -> tuple[Array, Array, Array]:
@@ -115,7 +115,7 @@ def _crossing(x: Array, below: Array, level: float) -> float:
 
 
 def _outwards(low: float, high: float) -> tuple[float, float]:
-    """Return the ends rounded outwards to a hundredth of the distance, or a fiftieth, or a tenth."""
+    """Return the ends rounded outwards to a tenth of the power of ten below their distance."""
     unit = 10.0 ** math.floor(math.log10(high - low) - 1.0)
     digits = max(0, -math.floor(math.log10(unit)))
     return round(math.floor(low / unit) * unit, digits), round(math.ceil(high / unit) * unit, digits)

@@ -67,6 +67,8 @@ def evolve(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] | N
     section 5.4.
     """
     n = p0.size
+    if not p0.any():
+        return np.zeros((times.size, n))
     jumps = float(rates.outflow.max())
     longest = float(times.max(initial=0.0)) * jumps
     levels = max(math.log2(max(longest / BASE_JUMPS, 1.0)), 1.0)
