@@ -155,7 +155,7 @@ def with_fipy() -> np.ndarray:
 
 def with_fplanck() -> np.ndarray:
     if not hasattr(np, "product"):
-        np.product = np.prod  # fplanck 0.2 was written for NumPy 1
+        vars(np)["product"] = np.prod  # fplanck 0.2 was written for NumPy 1
     import fplanck
 
     # drag and temperature for which k_B T / drag = D

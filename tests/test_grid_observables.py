@@ -92,7 +92,7 @@ def test_exit_density_is_the_derivative_of_the_survival(fp):
     assert density.shape == (4, 2) and (density >= 0.0).all()
     h = 1e-4
     slope = (fp.survival(domain, start, t + h) - fp.survival(domain, start, t - h)) / (2 * h)
-    np.testing.assert_allclose(density.sum(axis=1), -slope, rtol=1e-5, atol=1e-10)
+    np.testing.assert_allclose(density.sum(axis=1), -slope, rtol=3e-4, atol=1e-10)  # (h / t)^2, times 5 at t = 0.02
     # all leaves: the integral over time is the exit distribution of the start, on the same cells
     late = np.linspace(0.0, 60.0, 6001)
     shares = np.trapezoid(fp.exit_density(domain, start, late), late, axis=0)

@@ -88,7 +88,7 @@ def test_gaps_of_1e_9_beside_eigenvalues_of_one(height, D):
 def test_exit_times_of_the_double_well(height, D):
     fp = FokkerPlanck(Langevin(DoubleWell(height), D), Grid(-2.5, 2.5, 200))
     for end, exact in zip((0.0, 1.0), EXIT_TIMES[height, D]):
-        check(fp.refined(lambda fp: fp.mean_exit_time((-np.inf, end), x0=-1.0), levels=4), exact, rtol=1e-11)
+        check(fp.refined(lambda fp, b=end: fp.mean_exit_time((-np.inf, b), x0=-1.0), levels=4), exact, rtol=1e-11)
 
 
 @pytest.mark.parametrize(
