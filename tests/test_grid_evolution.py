@@ -130,7 +130,7 @@ def test_modes_agree_with_squaring(V, D, grid, boundary, start, monkeypatch):
     monkeypatch.setattr(evolution, "SECONDS_PER_MODE", 0.0)  # the modes are always the cheapest
     found = evolution._by_modes(rates, m0, LONG, None, rates.outflow.max())
     assert (found >= 0.0).all()
-    assert (np.abs(found - exact).max(axis=1) <= evolution.ACCURACY * exact.max(axis=1)).all()
+    assert (np.abs(found - exact).max(axis=1) <= 1e-12 * exact.max(axis=1)).all()
     np.testing.assert_allclose(found.sum(axis=1), exact.sum(axis=1), rtol=1e-12)
 
 
@@ -139,19 +139,23 @@ def test_modes_are_an_orthogonal_basis_with_small_eigenvalues_to_relative_roundi
     modes = spectrum.modes(rates)
     np.testing.assert_allclose(modes.vectors @ modes.vectors.T, np.eye(120), atol=1e-13)
     np.testing.assert_array_equal(modes.vectors[0], modes.root)
-    np.testing.assert_allclose(modes.values[:6], spectrum._bisected(rates, 6), rtol=1e-11)
+    np.testing.assert_allclose(modes.values[:40], spectrum._bisected(rates, 40), rtol=1e-12)
     assert 1e-9 < modes.values[1] < 1e-8 and modes.values[0] == 0.0
 
 
-def test_the_error_bound_of_the_modes_can_fail():
-    """Slow modes close to one another are mixed by rounding: the bound says so, and the answer is refused."""
+def test_the_error_estimate_of_the_modes_can_refuse():
+    """Slow modes close to one another are mixed by rounding: the estimate says so, and the answer is refused."""
     fp = FokkerPlanck(Langevin(Prinz(), 0.1), Grid(-1.6, 1.6, 150))
     rates, m0 = fp.chain.rates, fp._initial(-0.75)
-    t = np.array([1.0, 1e5])
-    m, bound = spectrum.modes(rates).evolve(m0, t)
+    t = np.array([1.0, 1e6])
+    modes = spectrum.modes(rates)
+    m, bound = modes.evolve(m0, t)
     exact = evolution._by_squaring(rates, np.append(m0, 0.0), t, rates.outflow.max())[:, :-1]
-    assert (np.abs(m - exact).max(axis=1) <= bound).all()
-    assert bound[0] < 1e-11 < bound[1]
+    live = modes.root > 1e-100
+    size = lambda p: np.linalg.norm(p[:, live] / modes.root[live], axis=1)
+    missed = size(m - exact) / size(exact)
+    assert (missed <= bound).all()
+    assert bound[0] < evolution.ACCURACY < bound[1]
     # and the cells of a start without weight amplify without end
     assert spectrum.amplification(np.array([1.0, 1e-150]), np.array([0.0, 1.0])) == np.inf
     assert spectrum.amplification(np.array([0.8, 0.6]), np.array([0.5, 0.5])) == pytest.approx(

@@ -73,13 +73,16 @@ def test_exit_distribution():
     assert fp.exit_distribution(domain, 0.2)[1] == pytest.approx(
         shld.theory.exit_probability(model, 0.2, domain), abs=5e-5
     )
-    one_way = fp.exit_distribution((-np.inf, 0.3), x0=-1.0)
+    spread = fp.exit_distribution(domain, lambda x: np.exp(-4.0 * x**2))
+    p0 = fp.propagate(lambda x: np.exp(-4.0 * x**2), 0.0)
+    np.testing.assert_allclose(spread, fp.grid.integrate(p0 * profile), rtol=1e-12)
+    one_way = fp.exit_distribution((-np.inf, 0.3), -1.0)
     np.testing.assert_allclose(one_way, [0.0, 1.0], atol=1e-14)
     deep = FokkerPlanck(Langevin(DoubleWell(), 0.005), Grid(-1.5, 1.5, 600)).exit_distribution((-1.2, 1.0), -0.9)[1]
     # exp((V(-1.2) - V(0)) / D) ~ 4e-18: probabilities keep their digits
     exact = shld.theory.exit_probability(Langevin(DoubleWell(), 0.005), -0.9, (-1.2, 1.0))
     assert deep == pytest.approx(exact, rel=2e-3) and deep < 1e-12
-    with pytest.raises(ValueError, match="x0 must lie in the domain"):
+    with pytest.raises(ValueError, match="p0 must lie in the domain"):
         fp.exit_distribution(domain, 1.0)
     with pytest.raises(ValueError, match="end in the box"):
         fp.exit_distribution(None)
@@ -112,6 +115,14 @@ def test_survival_against_brownian_motion():
     survival = fp.survival((-1.0, 1.0), 0.0, t)
     np.testing.assert_allclose(survival[1:], terms.sum(axis=1)[1:], atol=1e-4)
     assert survival[0] == pytest.approx(1.0, abs=1e-14)
+    limit = fp.refined(lambda fp: fp.survival((-1.0, 1.0), 0.0, t[1:]), levels=4)
+    np.testing.assert_allclose(limit.value, terms.sum(axis=1)[1:], rtol=1e-10)
+    fluxes = fp.refined(lambda fp: fp.exit_density((-1.0, 1.0), 0.0, 1.0), levels=4)
+    rates = D * ((2 * k + 1) * np.pi / 2) ** 2
+    np.testing.assert_allclose(fluxes.value, 0.5 * (rates * terms[2]).sum(), rtol=1e-9)  # by symmetry half at each end
+    for outside in (-1.2, 1.0):  # has left, or leaves at once
+        np.testing.assert_array_equal(fp.survival((-1.0, 1.0), outside, t[1:]), 0.0)
+        np.testing.assert_array_equal(fp.exit_density((-1.0, 1.0), outside, t[1:]), 0.0)
     late = np.linspace(0.0, 12.0, 4801)
     mean = np.trapezoid(fp.survival((-1.0, 1.0), 0.0, late), late)
     assert mean == pytest.approx(1.0 / (2 * D), abs=2e-4)

@@ -61,6 +61,11 @@ def observable(grid: Grid, name: str, f: Any) -> Array:
     return values
 
 
+def is_point(grid: Grid, p0: Any) -> bool:
+    """Return whether ``p0`` is a point rather than a density."""
+    return not callable(p0) and np.shape(p0) == (() if grid.dim == 1 else (grid.dim,))
+
+
 def initial(grid: Grid, kinds: Boundary, p0: Any) -> Array:
     """Return the initial probabilities of the cells, shape ``(N,)``."""
     if callable(p0):
@@ -69,7 +74,7 @@ def initial(grid: Grid, kinds: Boundary, p0: Any) -> Array:
         if mass <= 0.0:
             raise ValueError("p0 must have probability in the box, got 0 at every cell centre")
         return (values * grid.volumes / mass).ravel()
-    if np.ndim(p0) == grid.dim - 1 and (grid.dim == 1 or np.shape(p0) == (grid.dim,)):
+    if is_point(grid, p0):
         return _point(grid, kinds, p0)
     values = density(grid, "p0", p0)
     mass = grid.integrate(values)

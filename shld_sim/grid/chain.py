@@ -99,8 +99,15 @@ class Chain(abc.ABC):
         """Return the probabilities to leave by each end: shape ``(2,)`` from ``x0``, ``(2, N)`` from every cell."""
         raise TypeError(f"shares of the two ends need one coordinate, got the solver {type(self).__name__}")
 
-    def exit_density(self, domain: Domain | None, m0: Array, times: Array) -> Array:
-        """Return the probability per unit time to leave by each end, shape ``(len(times), 2)``."""
+    def survival_from(self, domain: Domain | None, x0: Array, m0: Array, times: Array) -> Array:
+        """Return `survival` from the point ``x0``, which is ``m0`` on the cells; a chain may do better than with ``m0``."""
+        return self.survival(domain, m0, times)
+
+    def exit_density(self, domain: Domain | None, x0: Array | None, m0: Array, times: Array) -> Array:
+        """Return the probability per unit time to leave by each end, from ``m0``, or from ``x0`` if it is a point.
+
+        Shape ``(len(times), 2)``.
+        """
         raise TypeError(f"a density of exit times needs one coordinate, got the solver {type(self).__name__}")
 
     @abc.abstractmethod

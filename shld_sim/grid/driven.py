@@ -171,7 +171,7 @@ class Driven(Chain):
     def exit_shares(self, domain: Domain | None, x0: Array | None) -> Array:
         self._refuse()
 
-    def exit_density(self, domain: Domain | None, m0: Array, times: Array) -> Array:
+    def exit_density(self, domain: Domain | None, x0: Array | None, m0: Array, times: Array) -> Array:
         self._refuse()
 
     def current(self, m: Array) -> Array:

@@ -20,7 +20,7 @@ FLUSH = 1e-150  # smaller elements of a dense factor are dropped: their products
 SECONDS_PER_CELL_JUMP = 0.25e-9  # measured: one term of the series, per cell
 SECONDS_PER_FLOP = 0.02e-9  # measured: dense product
 SECONDS_PER_MODE = 30e-9  # measured: all eigenvectors, per cell and mode
-ACCURACY = 1e-11  # of the modes, relative to the largest element
+ACCURACY = 1e-11  # of the modes, relative to the solution, in the norm of the sum of m^2 / pi
 SERIES_FIRST = 20.0  # jumps per cell that are left to the series before the modes: a sixth of their price
 BIG = 100.0  # amplification of rounding at which the series goes ahead of the modes
 HOPELESS = 1e6  # and at which modes are of no use
@@ -33,7 +33,7 @@ def evolve(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] | N
     ``exp(L t) = sum_k Poisson(k; Lambda t) P^k``, summed from one time to the next while ``Lambda t`` is moderate.
     2. *Modes* of the symmetrised generator, for reversible rows and long times. They subtract: rounding errors grow
     by ``max sqrt(pi_i / pi_j)`` over the cells ``j`` of the start, and where slow modes are close to one another. So they are
-    used while a bound of the error, made for every time, is below 1e-11 of the largest element; early times are left to
+    used while an estimate of the error, made for every time, is below 1e-11 of the solution; early times are left to
     the series, and a start of little weight, high on a wall, is first moved by it. What rounding takes below zero is
     put at 1e-30 of the stationary law.
     3. *Squaring* of the dense ``exp(L h)``, ``Lambda h = 16``, every binary digit of ``t / h`` applied as it becomes available.
@@ -102,7 +102,7 @@ def _by_modes(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] 
         m = np.maximum(m, 1e-30 * pi)
         if rates.conserving:
             m *= (start.sum() / m.sum(axis=1))[:, None]
-        good = error <= ACCURACY * m.max(axis=1)
+        good = error <= ACCURACY
         chosen = np.flatnonzero(todo)[good]
         out[chosen] = m[good]
         todo[chosen] = False

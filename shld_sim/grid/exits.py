@@ -135,7 +135,8 @@ def mean_exit_time_from(
     grid: Grid, landscape: Landscape, boundary: tuple[str, str], low: float, high: float, x0: float
 ) -> float:
     """Solve the equation of `mean_exit_time` on the mesh `aligned` with ``x0``."""
-    part, node = _aligned_start(grid, landscape, boundary, low, high, x0)
+    part, node = aligned_start(grid, landscape, boundary, low, high, x0)
+    _leaves(part, low, high)
     return 0.0 if node < 0 else float(solve_killed(part, np.ones(part.x.size), "domain")[node])
 
 
@@ -153,7 +154,8 @@ def exit_shares_from(
     grid: Grid, landscape: Landscape, boundary: tuple[str, str], low: float, high: float, x0: float
 ) -> Array:
     """Return `exit_shares` from ``x0``, on the mesh `aligned` with it."""
-    part, node = _aligned_start(grid, landscape, boundary, low, high, x0)
+    part, node = aligned_start(grid, landscape, boundary, low, high, x0)
+    _leaves(part, low, high)
     if node < 0:
         return np.array([1.0, 0.0]) if x0 == part.low else np.array([0.0, 1.0])
     return np.asarray(exit_shares(part)[:, node])
@@ -168,6 +170,11 @@ def exit_shares_profile(rates: Rates, grid: Grid, landscape: Landscape, low: flo
     return both
 
 
+def killed(part: Segment, D: float, energy: Array) -> Rates:
+    """Return the chain of a segment, with the potential at its points."""
+    return Rates(part.right, part.left, part.out_left, part.out_right, energy, D, part.width, work=0.0, periodic=False)
+
+
 def _whole_segment(rates: Rates, grid: Grid, landscape: Landscape, low: float, high: float) -> Segment:
     """Return `segment`, or raise when there is none."""
     _overlaps(grid, low, high)
@@ -178,13 +185,12 @@ def _whole_segment(rates: Rates, grid: Grid, landscape: Landscape, low: float, h
     return part
 
 
-def _aligned_start(
+def aligned_start(
     grid: Grid, landscape: Landscape, boundary: tuple[str, str], low: float, high: float, x0: float
 ) -> tuple[Segment, int]:
     """Return `aligned`, with -1 for the node of a start on an absorbing end."""
     _overlaps(grid, low, high)
     part, node = aligned(grid, landscape, boundary, low, high, x0)
-    _leaves(part, low, high)
     return part, node if node < part.x.size and part.x[node] == x0 else -1
 
 

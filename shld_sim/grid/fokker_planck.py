@@ -291,7 +291,8 @@ class FokkerPlanck:
         domain : (float, float), Interval, Ball, HalfSpace, Box, Region or None
             Where the path runs, as in `mean_exit_time`.
         p0 : ndarray, callable or point
-            The start, as in `propagate`; what of it lies outside the domain has left at once.
+            The start, as in `propagate`; what of it lies outside the domain has left at once. In one dimension a point is taken
+            where it is, not shared by two cells.
         t : float or ndarray of shape (m,)
             Non-negative times.
 
@@ -300,23 +301,28 @@ class FokkerPlanck:
         float, or ndarray of shape (m,)
         """
         times, single = arguments.times(t)
-        alive = self.chain.survival(self._domain("domain", domain), self._initial(p0), times)
+        inside, point = self._domain("domain", domain), self._point(p0)
+        if point is None or not self._contains(inside, point):
+            alive = self.chain.survival(inside, self._initial(p0), times)
+        else:
+            alive = self.chain.survival_from(inside, point, self._initial(p0), times)
         return float(alive[0]) if single else alive
 
-    def exit_distribution(self, domain: Set | None, x0: ArrayLike | None = None) -> Array:
+    def exit_distribution(self, domain: Set | None, p0: Any = None) -> Array:
         """Return the probabilities to leave an interval through its low and through its high end.
 
         Parameters
         ----------
         domain : (float, float), Interval or None
             Where the path runs, as in `mean_exit_time`; one dimension only. Through a reflecting end nothing leaves.
-        x0 : float, optional
-            Start, in the domain and the box.
+        p0 : ndarray, callable or point, optional
+            The start, as in `propagate`; what of it lies outside the domain is left out.
 
         Returns
         -------
         ndarray, shape (2,) or (2, n)
-            From ``x0``, or from every cell centre, with 0 for cells outside the domain. They sum to 1 to rounding.
+            From ``p0``, or from every cell centre, with 0 for cells outside the domain. They sum to 1, or the probability
+            of the domain under ``p0``, to rounding.
 
         Raises
         ------
@@ -326,7 +332,10 @@ class FokkerPlanck:
             As `mean_exit_time`.
         """
         inside = self._domain("domain", domain)
-        return self.chain.exit_shares(inside, None if x0 is None else self._start("x0", x0, inside))
+        if p0 is not None and arguments.is_point(self.grid, p0):
+            return self.chain.exit_shares(inside, self._start("p0", p0, inside))
+        profile = self.chain.exit_shares(inside, None)
+        return profile if p0 is None else np.asarray(profile @ self._initial(p0))
 
     def exit_density(self, domain: Set | None, p0: Any, t: float | ArrayLike) -> Array:
         """Return the density of the exit time through the low and through the high end of an interval.
@@ -338,7 +347,7 @@ class FokkerPlanck:
         domain : (float, float), Interval or None
             Where the path runs, as in `mean_exit_time`; one dimension only.
         p0 : ndarray, callable or point
-            The start, as in `propagate`.
+            The start, as in `survival`.
         t : float or ndarray of shape (m,)
             Non-negative times.
 
@@ -348,7 +357,10 @@ class FokkerPlanck:
             Probability per unit time.
         """
         times, single = arguments.times(t)
-        density = self.chain.exit_density(self._domain("domain", domain), self._initial(p0), times)
+        inside, point = self._domain("domain", domain), self._point(p0)
+        if point is not None and not self._contains(inside, point):
+            point = None
+        density = self.chain.exit_density(inside, point, self._initial(p0), times)
         return density[0] if single else density
 
     def committor(self, a: Set, b: Set) -> Array:
@@ -605,6 +617,13 @@ class FokkerPlanck:
 
     def _start(self, name: str, value: Any, inside: Domain | None) -> Array:
         return arguments.start(self.grid, name, value, inside)
+
+    def _point(self, p0: Any) -> Array | None:
+        """Return a start that is a point, shape ``(dim,)``; None for a density."""
+        return self._start("p0", p0, None) if arguments.is_point(self.grid, p0) else None
+
+    def _contains(self, inside: Domain | None, point: Array) -> bool:
+        return inside is None or bool(inside._distance(point[None])[0] >= 0.0)
 
     def _density(self, name: str, p: Any) -> Array:
         return arguments.density(self.grid, name, p)

@@ -100,15 +100,19 @@ class Line(Chain):
         return exits.committor(self.rates, self.grid, self.landscape, *sets)
 
     def survival(self, domain: Domain | None, m0: Array, times: Array) -> Array:
-        killed, cells = self._killed(domain)
-        return np.zeros(len(times)) if killed is None else evolution.evolve(killed, m0[cells], times).sum(axis=1)
+        found = self._inside(domain, m0)
+        return np.zeros(len(times)) if found is None else evolution.evolve(*found, times).sum(axis=1)
 
-    def exit_density(self, domain: Domain | None, m0: Array, times: Array) -> Array:
-        killed, cells = self._killed(domain)
-        if killed is None:
+    def survival_from(self, domain: Domain | None, x0: Array, m0: Array, times: Array) -> Array:
+        found = self._inside_from(domain, x0)
+        return np.zeros(len(times)) if found is None else evolution.evolve(*found, times).sum(axis=1)
+
+    def exit_density(self, domain: Domain | None, x0: Array | None, m0: Array, times: Array) -> Array:
+        found = self._inside(domain, m0) if x0 is None else self._inside_from(domain, x0)
+        if found is None:
             return np.zeros((len(times), 2))
-        m = evolution.evolve(killed, m0[cells], times)
-        return np.stack([killed.exit_left * m[:, 0], killed.exit_right * m[:, -1]], axis=1)
+        m = evolution.evolve(*found, times)
+        return np.stack([found[0].exit_left * m[:, 0], found[0].exit_right * m[:, -1]], axis=1)
 
     def current(self, m: Array) -> Array:
         return thermodynamics.current(self.rates, m)
@@ -119,14 +123,20 @@ class Line(Chain):
     def energy(self) -> tuple[Array, float]:
         return self.rates.energy, self.rates.D
 
-    def _killed(self, domain: Domain | None) -> tuple[Rates | None, slice]:
-        """Return the cells of a domain and their chain, killed at its ends; None when it holds no cell centre."""
+    def _inside(self, domain: Domain | None, m0: Array) -> tuple[Rates, Array] | None:
+        """Return the chain of the cells in a domain and the start there; None when it holds no cell centre."""
         part = exits.segment(self.rates, self.grid, self.landscape, *self._ends("domain", domain))
         if part is None:
-            return None, slice(0, 0)
-        energy, D = self.rates.energy[part.cells], self.rates.D
-        ends = part.out_left, part.out_right
-        return Rates(part.right, part.left, *ends, energy, D, part.width, work=0.0, periodic=False), part.cells
+            return None
+        return exits.killed(part, self.rates.D, self.rates.energy[part.cells]), m0[part.cells]
+
+    def _inside_from(self, domain: Domain | None, x0: Array) -> tuple[Rates, Array] | None:
+        """Return a chain on the mesh aligned with the ends of a domain and ``x0``, and the start; None on an absorbing end."""
+        ends = self._ends("domain", domain)
+        part, node = exits.aligned_start(self.grid, self.landscape, self.boundary, *ends, float(x0[0]))
+        if node < 0:
+            return None
+        return exits.killed(part, self.rates.D, self.landscape.energy(part.x)), np.eye(1, part.x.size, node)[0]
 
     def _ends(self, name: str, domain: Domain | None) -> tuple[float, float]:
         """Return the ends of an interval; a ring is refused because an interval and its complement look alike there."""

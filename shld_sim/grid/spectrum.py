@@ -14,8 +14,9 @@ from shld_sim.grid.generator import Rates
 Array = NDArray[np.float64]
 
 LAPACK = (
-    0.02  # measured: eigenvectors of eigh_tridiagonal are exact for a perturbation of this share of eps |L|, or less
+    0.1  # measured: eigenvectors of eigh_tridiagonal are exact for a perturbation of this share of eps |L|, or less
 )
+SLOW = 48  # modes that are made with relative accuracy
 
 
 def golub_kahan(rates: Rates) -> Array:
@@ -93,28 +94,37 @@ class Modes:
         ``lambda``, ascending, of small relative error; 0 exactly when the ends conserve probability.
     vectors : ndarray, shape (n, n)
         ``Q^T``, orthogonal, modes in rows; the first is ``r`` when the ends conserve probability.
-    noise : float
-        Size of the perturbation of ``L`` that rounding of ``Q`` amounts to (1/time).
+    slow : int
+        How many of the first were made with relative accuracy.
     """
 
     root: Array
     values: Array
     vectors: Array
-    noise: float
+    slow: int
 
     def evolve(self, m0: Array, times: Array) -> tuple[Array, Array]:
-        """Return ``exp(L t) m0`` at every time, shape ``(len(times), n)``, and bounds of its absolute errors."""
+        """Return ``exp(L t) m0``, shape ``(len(times), n)``, and the relative error of ``exp(L t) m0 / r`` as a vector.
+
+        Rounding makes ``Q`` that of a matrix perturbed by ``E``, which mixes modes ``i, j`` by ``E_ij
+        (exp(-lambda_i t) - exp(-lambda_j t)) / (lambda_j - lambda_i)``, most where they are neighbours. Among the slow modes
+        ``E_ij`` is about ``eps sqrt(lambda_j lambda_max)``, elsewhere a measured share of ``eps lambda_max``. The stationary mode
+        is exact.
+        """
         y = np.divide(m0, self.root, out=np.zeros_like(m0), where=m0 > 0.0)
+        shares = self.vectors @ y
         decay = np.exp(-np.multiply.outer(times, self.values))
-        m = self.root * ((decay * (self.vectors @ y)) @ self.vectors)
-        # modes i, j mixed by rounding: noise (exp(-lambda_i t) - exp(-lambda_j t)) / (lambda_j - lambda_i), largest for
-        # neighbours; the stationary one is exact
+        later = (decay * shares) @ self.vectors
+        eps, top = float(np.finfo(float).eps), float(self.values[-1])
         first = 1 if self.values[0] == 0.0 else 0
-        gaps = np.diff(self.values[first:])
-        apart = -np.diff(decay[:, first:], axis=1)
-        mixed = np.divide(apart, gaps, out=times[:, None] * decay[:, first:-1], where=gaps > 1e-12 * self.values[-1])
-        error = 4.0 * float(np.finfo(float).eps) + self.noise * mixed.max(axis=1, initial=0.0)
-        return m, np.asarray(error * self.root.max() * float(np.sqrt(y @ y)))
+        values, decay, shares = self.values[first:], decay[:, first:], np.abs(shares[first:])
+        gaps, apart = np.diff(values), -np.diff(decay, axis=1)
+        mixed = np.divide(apart, gaps, out=times[:, None] * decay[:, :-1], where=gaps > 1e-12 * top)
+        size = eps * np.where(np.arange(gaps.size) < self.slow - 1 - first, np.sqrt(values[1:] * top), LAPACK * top)
+        error = ((size * np.maximum(shares[1:], shares[:-1]) * mixed) ** 2).sum(axis=1) ** 0.5
+        rest = LAPACK * top / self.values[self.slow] * decay[:, 0] if self.slow < self.values.size else 0.0
+        error += eps * (4.0 + rest) * float(np.sqrt(y @ y))
+        return self.root * later, error / np.maximum(np.sqrt((later**2).sum(axis=1)), 1e-300)
 
 
 def amplification(root: Array, m0: Array) -> float:
@@ -131,30 +141,28 @@ def modes(rates: Rates) -> Modes:
     off = -np.sqrt(rates.right[:-1] * rates.left[1:])
     values, columns = linalg.eigh_tridiagonal(rates.outflow, off, lapack_driver="stevd")
     Q = columns.T
-    noise = LAPACK * float(np.finfo(float).eps * values[-1])
     weights = rates.weights
     root = np.sqrt(weights / weights.sum())
+    first = 0
     if rates.conserving:
         # (1 - 2 w w^T) Q^T has r as its first row up to a sign, and is orthogonal however close the next eigenvalue is
         w = Q @ root
         w[0] += np.copysign(1.0, w[0])
         w /= np.linalg.norm(w)
         Q -= np.multiply.outer(w, 2.0 * w @ Q)
-        Q[0] = root
-    # lambda = |C q|^2 with C as in `golub_kahan`: squares of differences, where q^T L q would cancel
-    slow = int(np.searchsorted(values, 0.01 * values[-1]))
-    q = Q[:slow]
+        Q[0], values[0], first = root, 0.0, 1
+    # -L ~ C^T C with C as in `golub_kahan`: among the slow modes lambda = |C q|^2 and the mixing are taken from the singular
+    # values of C Q, sums of differences, where q^T L q would cancel
+    slow = min(n, SLOW)
+    q = Q[first:slow]
+    ends = np.sqrt(rates.exit_left) * q[:, :1], np.sqrt(rates.exit_right) * q[:, -1:]
     flow = np.sqrt(rates.right[:-1]) * q[:, :-1] - np.sqrt(rates.left[1:]) * q[:, 1:]
-    values[:slow] = (flow**2).sum(axis=1) + rates.exit_left * q[:, 0] ** 2 + rates.exit_right * q[:, -1] ** 2
-    if rates.conserving:
-        values[0] = 0.0
-    if (np.diff(values) < 0.0).any():
-        order = np.argsort(values, kind="stable")
-        values, Q = values[order], Q[order]
+    _, sigma, turn = linalg.svd(np.hstack([ends[0], flow, ends[1]]).T, full_matrices=False)
+    Q[first:slow], values[first:slow] = turn[::-1] @ q, sigma[::-1] ** 2
     tiny = min(int(np.searchsorted(values, 1e-6 * values[-1])), n)
-    if tiny > (1 if rates.conserving else 0):
+    if tiny > first:
         values[:tiny] = _bisected(rates, tiny)
-    return Modes(root, values, Q, noise)
+    return Modes(root, np.maximum.accumulate(values), Q, slow)
 
 
 def _ring_eigenvalues(rates: Rates, L: sparse.csc_array) -> NDArray[Any]:
