@@ -39,6 +39,8 @@ OPTIONAL = {"sympy", "tqdm", "dask", "distributed"}  # extras: imported inside t
 def layer_of(module: str) -> str:
     """First component below the package; "" for the package itself and for private modules "_"."""
     name = module.split(".")[1] if "." in module else ""
+    if name.startswith("plotting_"):
+        return "plotting"
     return "_" if name.startswith("_") and not name.startswith("__") else name
 
 
