@@ -23,7 +23,6 @@ Work = Callable[[], np.ndarray]
 
 D, LOW, HIGH, CELLS, END = 0.1, -3.0, 3.0, 512, 10.0
 START = -1.0  # all probability at once in the cell that holds it
-SIDE = 48  # cells per side in two dimensions
 
 
 def cpu(work: Work) -> tuple[float, np.ndarray]:

@@ -66,6 +66,22 @@ def test_eigenvalues_of_the_double_well(height, D):
     check(fp.refined(lambda fp: fp.eigenvalues(7)[1:], levels=4), EIGENVALUES[height, D], rtol=1e-10)
 
 
+def sinc_spectrum(V, D, low, high, n, k):
+    """Eigenvalues of the Schroedinger form -D d^2/dx^2 + V'^2/4D - V''/2 in sinc functions at n points."""
+    x, h = np.linspace(low, high, n, retstep=True)
+    j = np.subtract.outer(np.arange(n), np.arange(n))
+    kinetic = D / h**2 * np.where(j == 0, np.pi**2 / 3, 2.0 * (-1.0) ** j / np.where(j == 0, 1, j) ** 2)
+    return np.linalg.eigvalsh(kinetic + np.diag(V.gradient(x) ** 2 / (4 * D) - V.hessian(x) / 2))[:k]
+
+
+def test_eigenvalues_of_the_tilted_double_well():
+    V, D = TiltedDoubleWell(tilt=0.15), 0.1
+    exact = sinc_spectrum(V, D, -2.4, 2.4, 160, 5)
+    np.testing.assert_allclose(exact, sinc_spectrum(V, D, -2.5, 2.5, 200, 5), rtol=2e-11, atol=1e-12)
+    found = FokkerPlanck(Langevin(V, D), 300).refined(lambda fp: fp.eigenvalues(5), levels=4)
+    np.testing.assert_allclose(found.value, exact, rtol=1e-9, atol=1e-12)
+
+
 def test_prinz_is_stiff():
     fp = FokkerPlanck(Langevin(Prinz(), 1.0), Grid(-2.0, 2.0, 500))
     check(fp.refined(lambda fp: fp.eigenvalues(7)[1:], levels=4), PRINZ, rtol=1e-9)

@@ -118,7 +118,7 @@ class FokkerPlanck:
         return self._density_of(self.chain.stationary())
 
     def propagate(self, p0: Any, t: float | ArrayLike) -> Array:
-        """Return ``p(t) = exp(L t) p0``, the solution on the cells, exact in time: errors below 1e-11 of the maximum.
+        """Return ``p(t) = exp(L t) p0``, the solution on the cells, exact in time to rounding (1e-11 at worst).
 
         With ``D(t)`` (a schedule; one dimension), by implicit steps from time 0 with errors of 1e-8 in total variation each.
 
