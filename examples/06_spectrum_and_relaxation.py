@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import shld_sim as shld
-from shld_sim import plotting, plotting_grid
+from shld_sim import plotting, plotting_line
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures"
 D = 0.1
@@ -45,7 +45,7 @@ def main(out_dir: Path = FIGURES, quick: bool = False) -> dict:
         # the digits of the reference are 12; the estimate of the error is twice the last step of the extrapolation
         numbers[f"lambda_{j}"] = (found.value[j], found.error[j] + 1e-12 * exact, exact)
     rates, psi = fp.eigenvalues(6), fp.eigenfunctions(6)
-    plotting_grid.eigenfunctions(fp.grid, psi[:5], found.value[:5], left)
+    plotting_line.eigenfunctions(fp.grid, psi[:5], found.value[:5], left)
     left.set_xlim(-2.0, 2.0)
     left.set_xticks([-2, -1, 0, 1, 2])
     left.set_title(r"eigenfunctions $\psi_j$, and rates to six digits", fontsize=13, loc="left")

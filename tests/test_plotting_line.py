@@ -1,11 +1,11 @@
-"""Pictures of the grid solvers: what is drawn is what was given."""
+"""Pictures of the solvers on a line: what is drawn is what was given."""
 
 import numpy as np
 import pytest
 from test_docstrings import faults
 
 import shld_sim as shld
-from shld_sim import plotting, plotting_grid
+from shld_sim import plotting, plotting_line
 
 
 @pytest.fixture
@@ -19,13 +19,13 @@ def fp():
 
 
 def test_docstrings_repeat_the_signatures():
-    things = {name: getattr(plotting_grid, name) for name in plotting_grid.__all__}
+    things = {name: getattr(plotting_line, name) for name in plotting_line.__all__}
     assert not [fault for name, thing in things.items() for fault in faults(thing, name)]
 
 
 def test_eigenfunctions(fp, ax):
     psi, rates = fp.eigenfunctions(3), fp.eigenvalues(3)
-    assert plotting_grid.eigenfunctions(fp.grid, psi, rates, ax) is ax
+    assert plotting_line.eigenfunctions(fp.grid, psi, rates, ax) is ax
     curves = [line for line in ax.get_lines() if len(line.get_xdata()) == 100]
     for j, (line, mode) in enumerate(zip(curves, psi)):
         np.testing.assert_allclose(line.get_ydata(), j + 0.45 * mode / np.abs(mode).max())
@@ -34,22 +34,22 @@ def test_eigenfunctions(fp, ax):
 
 def test_profiles(fp, ax):
     times = fp.mean_exit_time((-np.inf, 0.0))
-    line = plotting_grid.exit_profile(fp.grid, times, ax, label="T").get_lines()[0]
+    line = plotting_line.exit_profile(fp.grid, times, ax, label="T").get_lines()[0]
     np.testing.assert_array_equal(line.get_xdata(), fp.grid.x[:50])
     np.testing.assert_array_equal(line.get_ydata(), times[:50])
     assert ax.get_yscale() == "log"
     ax = plotting.new_figure()[1]
     q = fp.committor((-np.inf, -1.0), (1.0, np.inf))
-    np.testing.assert_array_equal(plotting_grid.committor(fp.grid, q, ax).get_lines()[0].get_ydata(), q)
+    np.testing.assert_array_equal(plotting_line.committor(fp.grid, q, ax).get_lines()[0].get_ydata(), q)
 
 
 def test_current(fp, ax):
     J = fp.current(fp.propagate(-1.0, 1.0))
-    zero, line = plotting_grid.current(fp.grid, J, ax).get_lines()
+    zero, line = plotting_line.current(fp.grid, J, ax).get_lines()
     np.testing.assert_array_equal(line.get_xdata(), fp.grid.edges)
     np.testing.assert_array_equal(line.get_ydata(), J)
     assert set(zero.get_ydata()) == {0.0}
-    plotting_grid.current(fp.grid, 2.0 * J, ax)
+    plotting_line.current(fp.grid, 2.0 * J, ax)
     assert len(ax.get_lines()) == 3  # one line at zero
 
 
@@ -57,7 +57,7 @@ def test_survival(fp, ax):
     t = np.linspace(0.0, 200.0, 41)
     alive = fp.survival((-np.inf, 0.0), -1.0, t)
     rate = 1.0 / fp.mean_exit_time((-np.inf, 0.0), -1.0)
-    line, exponential = plotting_grid.survival(t, alive, ax, rate=rate, label="S").get_lines()
+    line, exponential = plotting_line.survival(t, alive, ax, rate=rate, label="S").get_lines()
     np.testing.assert_array_equal(line.get_ydata(), alive)
     assert exponential.get_ydata()[-1] == pytest.approx(alive[-1])
     np.testing.assert_allclose(np.diff(np.log(exponential.get_ydata())), -rate * 5.0)
@@ -68,13 +68,13 @@ def test_survival(fp, ax):
     ("call", "match"),
     [
         (
-            lambda fp, ax: plotting_grid.eigenfunctions(fp.grid, np.ones((2, 3)), [0.0, 1.0], ax),
+            lambda fp, ax: plotting_line.eigenfunctions(fp.grid, np.ones((2, 3)), [0.0, 1.0], ax),
             "psi must have 100 cells",
         ),
-        (lambda fp, ax: plotting_grid.committor(fp.grid, np.ones(3), ax), "q must have 100 cells"),
-        (lambda fp, ax: plotting_grid.exit_profile(fp.grid, np.ones(3), ax), "times must have 100 cells"),
-        (lambda fp, ax: plotting_grid.current(fp.grid, np.ones(100), ax), "J must have one value per edge, 101"),
-        (lambda fp, ax: plotting_grid.survival(np.ones(3), np.ones(4), ax), "t and alive"),
+        (lambda fp, ax: plotting_line.committor(fp.grid, np.ones(3), ax), "q must have 100 cells"),
+        (lambda fp, ax: plotting_line.exit_profile(fp.grid, np.ones(3), ax), "times must have 100 cells"),
+        (lambda fp, ax: plotting_line.current(fp.grid, np.ones(100), ax), "J must have one value per edge, 101"),
+        (lambda fp, ax: plotting_line.survival(np.ones(3), np.ones(4), ax), "t and alive"),
     ],
 )
 def test_refused(fp, ax, call, match):

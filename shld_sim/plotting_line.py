@@ -1,4 +1,4 @@
-"""Draw what the grid solvers find in one dimension: modes, committors, exit times, currents, survival."""
+"""Draw what the grid solvers find on a line: modes, committors, exit times, currents, survival."""
 
 from __future__ import annotations
 
