@@ -49,7 +49,7 @@ def covering(model: Langevin, n: int, tail: float = 1e-16) -> Grid:
     >>> from shld_sim.models import Langevin
     >>> from shld_sim.potentials import DoubleWell
     >>> covering(Langevin(DoubleWell(), D=0.1), 400)
-    Grid(-2.4, 2.4, 400)
+    Grid(-2.2, 2.2, 400)
     """
     model = require(model, Langevin, dim=1)
     tail = _checks.probability("tail", tail)

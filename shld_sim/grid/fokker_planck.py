@@ -301,7 +301,7 @@ class FokkerPlanck:
         float, or ndarray of shape (m,)
         """
         times, single = arguments.times(t)
-        inside, point = self._domain("domain", domain), self._point(p0)
+        inside, point = self._domain("domain", domain), self._as_point(p0)
         if point is None or not self._contains(inside, point):
             alive = self.chain.survival(inside, self._initial(p0), times)
         else:
@@ -357,7 +357,7 @@ class FokkerPlanck:
             Probability per unit time.
         """
         times, single = arguments.times(t)
-        inside, point = self._domain("domain", domain), self._point(p0)
+        inside, point = self._domain("domain", domain), self._as_point(p0)
         if point is not None and not self._contains(inside, point):
             point = None
         density = self.chain.exit_density(inside, point, self._initial(p0), times)
@@ -618,7 +618,7 @@ class FokkerPlanck:
     def _start(self, name: str, value: Any, inside: Domain | None) -> Array:
         return arguments.start(self.grid, name, value, inside)
 
-    def _point(self, p0: Any) -> Array | None:
+    def _as_point(self, p0: Any) -> Array | None:
         """Return a start that is a point, shape ``(dim,)``; None for a density."""
         return self._start("p0", p0, None) if arguments.is_point(self.grid, p0) else None
 
