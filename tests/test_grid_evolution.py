@@ -11,7 +11,7 @@ from scipy.linalg import expm
 
 from shld_sim.grid import FokkerPlanck, Grid, evolution, spectrum
 from shld_sim.models import Langevin
-from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, Prinz, Quartic, TiltedDoubleWell, Washboard
+from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, Potential, Prinz, Quartic, TiltedDoubleWell, Washboard
 
 coefficient = st.floats(-3.0, 3.0)
 
@@ -161,6 +161,20 @@ def test_the_error_estimate_of_the_modes_can_refuse():
     assert spectrum.amplification(np.array([0.8, 0.6]), np.array([0.5, 0.5])) == pytest.approx(
         0.8 * np.hypot(5 / 8, 5 / 6)
     )
+
+
+def test_heavy_tails_are_left_to_the_squaring():
+    """Rates over thirty powers of ten: nearly all modes are slow beside the fastest, and the estimate refuses them."""
+    V = Potential(
+        energy=lambda x, p: p[0] * np.log(1.0 + x * x),
+        gradient=lambda x, p: 2.0 * p[0] * x / (1.0 + x * x),
+        params=(1.5,),
+    )
+    fp = FokkerPlanck(Langevin(V, 1.0), 120)
+    t = np.array([0.1, 10.0, 1e5])
+    m0 = fp._initial(0.3)
+    exact = evolution._by_squaring(fp.chain.rates, np.append(m0, 0.0), t, fp.chain.rates.outflow.max())[:, :-1]
+    np.testing.assert_allclose(fp.chain.evolve(m0, t), exact, atol=1e-12)
 
 
 def test_gibbs_to_rounding_at_long_times():

@@ -116,12 +116,12 @@ def test_uncertainty_products():
 def test_cramer_rao_holds_exactly_on_the_grid(fp):
     """For any density on equal cells that vanishes at the ends: random ones, coarse ones, along a relaxation."""
     rng = np.random.default_rng(4)
-    small = FokkerPlanck(Langevin(Harmonic(), 0.3), Grid(-3.0, 3.0, 12))
+    small = FokkerPlanck(Langevin(Harmonic(), 0.25), Grid(-3.0, 3.0, 12))
     for _ in range(200):
         p = rng.exponential(size=12) ** 3
         p[[0, -1]] = 1e-30
         p /= p.sum() * small.grid.dx
-        assert small.cramer_rao_product(p) >= 0.3
+        assert small.cramer_rao_product(p) >= 0.25
     products = [fp.cramer_rao_product(p) for p in fp.propagate(-1.0, np.geomspace(0.05, 100.0, 12))]
     assert min(products) > 0.15 and fp.cramer_rao_product(fp.propagate(0.4, 0.0)) == np.inf
     plane = Grid((-3.0, 3.0, 40), (-2.0, 2.0, 30))

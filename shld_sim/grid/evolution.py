@@ -90,18 +90,19 @@ def _by_modes(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] 
     out = np.empty((times.size, n))
     todo = ~early
     pi = rates.weights / rates.weights.sum()
+    root = np.sqrt(pi)
     start, since = p0, 0.0
-    if amplification(np.sqrt(pi), p0) > BIG:
+    if amplification(root, start) > BIG:
         moved = _by_series(rates, np.append(p0, 0.0), np.append(times[early], ahead), jumps)[:, :-1]
         out[early], start, since = moved[:-1], moved[-1], ahead
     elif early.any():
         out[early] = _by_series(rates, np.append(p0, 0.0), times[early], jumps)[:, :-1]
-    if amplification(np.sqrt(pi), start) < HOPELESS:
+    if todo.any() and amplification(root, start) < HOPELESS:
         known = spectrum.modes(rates) if modes is None else modes()
         m, error = known.evolve(start, times[todo] - since)
         m = np.maximum(m, 1e-30 * pi)
         if rates.conserving:
-            m *= (start.sum() / m.sum(axis=1))[:, None]
+            m *= (p0.sum() / m.sum(axis=1))[:, None]
         good = error <= ACCURACY
         chosen = np.flatnonzero(todo)[good]
         out[chosen] = m[good]

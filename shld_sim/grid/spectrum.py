@@ -122,8 +122,8 @@ class Modes:
         mixed = np.divide(apart, gaps, out=times[:, None] * decay[:, :-1], where=gaps > 1e-12 * top)
         size = eps * np.where(np.arange(gaps.size) < self.slow - 1 - first, np.sqrt(values[1:] * top), LAPACK * top)
         error = ((size * np.maximum(shares[1:], shares[:-1]) * mixed) ** 2).sum(axis=1) ** 0.5
-        rest = LAPACK * top / self.values[self.slow] * decay[:, 0] if self.slow < self.values.size else 0.0
-        error += eps * (4.0 + rest) * float(np.sqrt(y @ y))
+        fast = max(float(self.values[self.slow]), 1e-200) if self.slow < self.values.size else np.inf
+        error += eps * (4.0 + LAPACK * top / fast * decay[:, 0]) * float(np.sqrt(y @ y))
         return self.root * later, error / np.maximum(np.sqrt((later**2).sum(axis=1)), 1e-300)
 
 
@@ -159,7 +159,7 @@ def modes(rates: Rates) -> Modes:
     flow = np.sqrt(rates.right[:-1]) * q[:, :-1] - np.sqrt(rates.left[1:]) * q[:, 1:]
     _, sigma, turn = linalg.svd(np.hstack([ends[0], flow, ends[1]]).T, full_matrices=False)
     Q[first:slow], values[first:slow] = turn[::-1] @ q, sigma[::-1] ** 2
-    tiny = min(int(np.searchsorted(values, 1e-6 * values[-1])), n)
+    tiny = int(np.searchsorted(values[:slow], 1e-6 * values[-1]))
     if tiny > first:
         values[:tiny] = _bisected(rates, tiny)
     return Modes(root, np.maximum.accumulate(values), Q, slow)
