@@ -49,7 +49,7 @@ def table(title: str, works: dict[str, Work | None], errors: dict[str, Callable]
         middle = statistics.median(values)
         row = "  ".join(f"{error(found[name]):12.1e}" for error in errors.values())
         print(f"  {name:44} {middle:9.2f} {min(values):9.2f}  {middle / unit:7.2f}  {row}")
-    for name in works.keys() - present.keys():
+    for name in [name for name in works if name not in present]:
         print(f"  {name:44} not installed")
 
 
