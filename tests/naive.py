@@ -476,3 +476,14 @@ def label_noise_chain(residual, gradient, x0, h: float, errors) -> np.ndarray:
         x = states[-1]
         states.append(x - h * (residual(x) + e)[:, None] * gradient(x))
     return np.stack(states)
+
+
+def implicit_step(m, h, generators, stages, comparison):
+    """One diagonally implicit Runge-Kutta step of dm/dt = L(t) m with the matrix of every stage; step and distance."""
+    gains = []
+    for row, L in zip(stages, generators):
+        base = m + sum((a * k for a, k in zip(row, gains)), np.zeros_like(m))
+        state = np.linalg.solve(np.eye(m.size) - row[len(gains)] * h * L, base)
+        gains.append(h * L @ state)
+    new = m + stages[-1] @ np.array(gains)
+    return new, np.abs(new - m - comparison @ np.array(gains)).sum()

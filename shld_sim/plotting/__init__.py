@@ -2,13 +2,18 @@
 
 from shld_sim.plotting.densities import density, histogram, tails
 from shld_sim.plotting.landscapes import paths, potential
+from shld_sim.plotting.lines import committor, current, eigenfunctions, exit_profile, survival
 from shld_sim.plotting.rates import escape, exit_times
 from shld_sim.plotting.style import PALETTE, finish, new_figure, save
 
 __all__ = [
     "PALETTE",
+    "committor",
+    "current",
     "density",
+    "eigenfunctions",
     "escape",
+    "exit_profile",
     "exit_times",
     "finish",
     "histogram",
@@ -16,5 +21,6 @@ __all__ = [
     "paths",
     "potential",
     "save",
+    "survival",
     "tails",
 ]
