@@ -48,12 +48,15 @@ class Cut:
         The chain with the same numbering of cells; nothing is linked to cells that are not active.
     active : ndarray of bool, shape (N,)
         The cells where paths run.
+    beyond : ndarray of int, shape (N,)
+        The number of the side that a cell which is not active lies beyond, else -1.
     into : ndarray of int, shape (M,)
         For every exit of ``links`` the number of the side that is met there, -1 for the end of the box.
     """
 
     links: Links
     active: NDArray[np.bool_]
+    beyond: Whole
     into: Whole
 
     def rate_into(self, side: int) -> Array:
@@ -130,7 +133,7 @@ def cut(links: Links, grid: Grid, sides: Sequence[Side], *, fitted: bool) -> Cut
         np.concatenate([exit_rate, rate]),
         np.concatenate([links.exit_step[kept], step]),
     )
-    return Cut(parts, active, np.concatenate([np.full(int(kept.sum()), -1), into]))
+    return Cut(parts, active, np.where(active, -1, nearest), np.concatenate([np.full(int(kept.sum()), -1), into]))
 
 
 def fraction_rate(out: Array, back: Array, theta: Array) -> Array:

@@ -18,6 +18,7 @@ from shld_sim.grid.chain import Array, Chain
 from shld_sim.grid.generator import Landscape
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
+from shld_sim.grid.network import network
 from shld_sim.models import Langevin, Model, require
 
 Set = Domain | tuple[float, float]
@@ -284,6 +285,56 @@ class FokkerPlanck:
         q = self.chain.committor(as_domain("a", a, dim), as_domain("b", b, dim))
         return q.reshape(self.grid.shape)
 
+    def reactive_current(self, a: Set, b: Set) -> Array:
+        """Return the current of the stationary paths on their way from ``a`` to ``b``: ``J = D pi grad q``.
+
+        ``pi`` is the steady state and ``q`` the `committor`. Between the sets its divergence vanishes; through any surface
+        that parts them flows the `reactive_rate`. Without detailed balance ``q`` is accompanied by the probability to
+        have come from ``a``.
+
+        Parameters
+        ----------
+        a, b : (float, float), Interval, Ball, HalfSpace, Box or Region
+            The sets, as in `committor`.
+
+        Returns
+        -------
+        ndarray
+            As of `current`: shape ``(n + 1,)`` in one dimension, else ``(*shape, dim)``.
+
+        Raises
+        ------
+        ValueError
+            If the sets overlap or lie outside the box, or an end is absorbing.
+        TypeError
+            If the solver has no reactive current.
+
+        References
+        ----------
+        E & Vanden-Eijnden, J. Stat. Phys. 123 (2006) 503; Annu. Rev. Phys. Chem. 61 (2010) 391.
+        """
+        return self._reactive(a, b)[0]
+
+    def reactive_rate(self, a: Set, b: Set) -> float:
+        """Return how often per unit time a stationary path goes from ``a`` to ``b``: ``k = D int pi |grad q|^2 dx``.
+
+        As many go back. Divided by the share of time since ``a`` was last visited, ``int pi (1 - q) dx``, it is the rate
+        constant of the transition.
+
+        Parameters
+        ----------
+        a, b : (float, float), Interval, Ball, HalfSpace, Box or Region
+            The sets, as in `committor`.
+
+        Raises
+        ------
+        ValueError
+            If the sets overlap or lie outside the box, or an end is absorbing.
+        TypeError
+            If the solver has no reactive current.
+        """
+        return self._reactive(a, b)[1]
+
     # -- of densities ----
 
     def current(self, p: Array) -> Array:
@@ -358,6 +409,11 @@ class FokkerPlanck:
         return grid.integrate(density * values)
 
     # -- arguments ----
+
+    def _reactive(self, a: Set, b: Set) -> tuple[Array, float]:
+        self._conserving("a reactive current")
+        dim = self.grid.dim
+        return self.chain.reactive(as_domain("a", a, dim), as_domain("b", b, dim))
 
     def _conserving(self, what: str) -> None:
         if not self.chain.conserving:
@@ -437,10 +493,13 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     """Return the solver for a model."""
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
-    model = require(model, Langevin, dim=1)
-    line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
-    _warn_of_cut(line)
-    return line
+    model = require(model, Langevin)
+    landscape = Landscape(model.potential, _checks.positive("D", model.D))
+    if grid.dim > 3:
+        raise ValueError(f"grid must have at most 3 axes, got {grid!r}")
+    chain = Line(landscape, grid, kinds[0]) if grid.dim == 1 else network(landscape, grid, kinds)
+    _warn_of_cut(chain, kinds)
+    return chain
 
 
 def _times(t: Any) -> tuple[Array, bool]:
@@ -479,15 +538,21 @@ def _neighbours(
     return (x.size - 1, 0), (1.0 - share, share)
 
 
-def _warn_of_cut(line: Line) -> None:
+def _warn_of_cut(chain: Chain, kinds: Boundary) -> None:
     """Warn when a reflecting end stands where a confining potential still leaves noticeable Gibbs weight."""
-    energy, D = line.energy()
+    grid = chain.grid
+    energy, D = chain.energy()
+    energy = energy.reshape(grid.shape)
     w = np.exp(-(energy - energy.min()) / D)
-    for kind, side, edge, inner in ((line.boundary[0], "low", 0, 1), (line.boundary[1], "high", -1, -2)):
-        if kind == "reflecting" and w[edge] > 1e-6 and energy[edge] > energy[inner]:
-            warnings.warn(
-                f"the box ends at {side}={getattr(line.grid, side)!r} where the Gibbs weight is still {w[edge]:.1e} of its "
-                "maximum: unless a wall is meant there, use a wider Grid",
-                UserWarning,
-                stacklevel=5,
-            )
+    for axis, (side, pair) in enumerate(zip(grid.sides, kinds, strict=True)):
+        for kind, name, edge, inner in ((pair[0], "low", 0, 1), (pair[1], "high", -1, -2)):
+            rises = energy.take(edge, axis) > energy.take(inner, axis)
+            most = float(w.take(edge, axis)[rises].max(initial=0.0))
+            if kind == "reflecting" and most > 1e-6:
+                where = f"{name}={getattr(side, name)!r}" + (f" of coordinate {axis}" if grid.dim > 1 else "")
+                warnings.warn(
+                    f"the box ends at {where} where the Gibbs weight is still {most:.1e} of its "
+                    "maximum: unless a wall is meant there, use a wider Grid",
+                    UserWarning,
+                    stacklevel=5,
+                )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class SparseChain(Chain):
     wrap: tuple[bool, ...]
     weights: Array | None = None
     generator: sparse.csc_array = field(init=False, repr=False)
+    _found: list[Any] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "generator", self.links.matrix())
@@ -65,13 +67,13 @@ class SparseChain(Chain):
         return self._stationary.copy()
 
     def evolve(self, m0: Array, times: Array) -> Array:
-        return steps.evolve(self.links, self._elimination, m0, times)
+        return steps.evolve(self.links, self._elimination, m0, times, self.grid.dim)
 
     def eigenvalues(self, k: int) -> NDArray[Any]:
-        return self._modes(k)[0]
+        return self._modes(k)[0].copy()
 
     def eigenfunctions(self, k: int) -> NDArray[Any]:
-        return self._modes(k)[1]
+        return self._modes(k)[1].copy()
 
     def exit_time(self, domain: Domain | None) -> Array:
         part = self._part(domain)
@@ -84,23 +86,60 @@ class SparseChain(Chain):
             return self._elimination(links, extra, active=part.active)
 
         alive = np.where(part.active, m0, 0.0)
-        return np.asarray(steps.evolve(part.links, factors, alive, times).sum(axis=1))
+        return np.asarray(steps.evolve(part.links, factors, alive, times, self.grid.dim).sum(axis=1))
 
     def committor(self, a: Domain, b: Domain) -> Array:
-        part = self._between(a, b)
-        return self._reach(part, b)
+        part = self._between(self.links, a, b)
+        return self._reach(part, 1)
 
-    def reactive_flux(self, a: Domain, b: Domain) -> tuple[Array, float]:
-        """Return the current density of the paths from ``a`` to ``b``, shape ``(*shape, dim)``, and their rate.
+    def reactive(self, a: Domain, b: Domain) -> tuple[Array, float]:
+        """Return the current of the stationary paths that come from ``a`` and go to ``b``, and how many per unit time.
 
-        The flux over a link is that of the stationary chain restricted to paths that came last from ``a`` and go next to
-        ``b``, ``pi_i r_ij q-_i q+_j - pi_j r_ji q-_j q+_i``, where ``q+`` is the committor and ``q-`` that of the chain
-        reversed in time.
+        The flux over a link is that of the paths that were last in ``a`` and will be next in ``b``,
+        ``pi_i r_ij q-_i q+_j - pi_j r_ji q-_j q+_i``, with the committor ``q+`` and ``q-``, the probability to come from
+        ``a``; ``q- = 1 - q+`` in detailed balance, where the flux is ``pi_i r_ij (q+_j - q+_i)``.
+
+        References
+        ----------
+        E & Vanden-Eijnden, J. Stat. Phys. 123 (2006) 503; Metzner, Schuette & Vanden-Eijnden, Multiscale Model. Simul. 7
+        (2009) 1192.
         """
-        raise NotImplementedError
+        pi = self._stationary
+        part = self._between(self.links, a, b)
+        links = part.links
+        ahead = self._reach(part, 1)
+        if self.reversible:
+            behind, from_a = np.where(part.active, 1.0 - ahead, 0.0), links.exit_rate
+            net = pi[links.tail] * links.forward * (ahead[links.head] - ahead[links.tail])
+        else:
+            past = self._between(self._reversed(), a, b)
+            behind, from_a = self._reach(past, 0), past.links.exit_rate
+            net = pi[links.tail] * links.forward * behind[links.tail] * ahead[links.head]
+            net -= pi[links.head] * links.backward * behind[links.head] * ahead[links.tail]
+        cell = links.exit_cell
+        leaving = np.where(part.into == 1, pi[cell] * links.exit_rate * behind[cell], 0.0)
+        leaving -= np.where(part.into == 0, pi[cell] * from_a * ahead[cell], 0.0)
+        return vector_field(self.grid, links, net, leaving), float(pi @ (part.rate_into(1) * behind))
 
     def interpolate(self, values: Array, x0: Array, domain: Domain | None) -> float:
-        raise NotImplementedError
+        """Interpolate between the cell centres around the point, linearly in every coordinate.
+
+        Where some of them lie outside of the domain, the values are divided by the distance to the boundary first, which
+        leaves a smooth function, and multiplied by that of the point.
+        """
+        cells, corners, shares, factors = self._around(x0)
+        if domain is None:
+            return float(shares @ (factors * values[cells]))
+        inside = values[cells] > 0.0
+        if inside.all():
+            return float(shares @ (factors * values[cells]))
+        if not inside.any():
+            away = np.where(values > 0.0, ((self.points - x0) ** 2).sum(axis=1), np.inf)
+            cells, corners = np.array([np.argmin(away)]), self.points[[np.argmin(away)]]
+            inside, shares, factors = np.array([True]), np.ones(1), np.ones(1)
+        distance = np.where(inside, domain._distance(corners), 1.0)
+        slope = np.where(inside, factors * values[cells] / distance, 0.0)
+        return float(domain._distance(x0[None])[0] * (shares @ slope) / (shares @ inside))
 
     def current(self, m: Array) -> Array:
         leaving = self.links.exit_rate * m[self.links.exit_cell]
@@ -108,3 +147,83 @@ class SparseChain(Chain):
 
     def flows(self, m: Array) -> tuple[Array, Array]:
         return self.links.forward * m[self.links.tail], self.links.backward * m[self.links.head]
+
+    # -- helpers ----
+
+    def _elimination(self, links: Links, extra: float = 0.0, **options: Any) -> Elimination:
+        return Elimination(links, self.grid.shape, self.wrap, extra=extra, **options)
+
+    def _modes(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return and keep the slowest modes."""
+        if self._found and len(self._found[0][0]) >= k:
+            values, vectors = self._found[0]
+            return values[:k], vectors[:k]
+
+        def pinned(cell: int | None) -> Elimination:
+            active = None if cell is None else np.arange(self.size) != cell
+            return self._elimination(self.links, active=active)
+
+        solve = modes.reversible_modes if self.reversible else modes.general_modes
+        found = solve(self.links, self._stationary, pinned, k)
+        self._found[:] = [found]
+        return found
+
+    def _part(self, domain: Domain | None) -> Cut:
+        """Return the chain that ends where paths leave the domain."""
+        if domain is None:
+            if self.conserving:
+                raise ValueError("domain must have an end in the box or at an absorbing end of it, got the whole box")
+            nowhere = np.full(self.size, -1)
+            return Cut(self.links, nowhere < 0, nowhere, np.full(self.links.exit_cell.size, -1))
+        part = cuts.cut(self.links, self.grid, [Side(domain, leaving=True)], fitted=True)
+        if not part.active.any():
+            raise ValueError(f"domain must contain a cell centre of the box, got {domain!r}")
+        if not part.links.exit_rate.any():
+            raise ValueError(f"domain must have an end in the box or at an absorbing end of it, got {domain!r}")
+        return part
+
+    def _between(self, links: Links, a: Domain, b: Domain) -> Cut:
+        """Return the chain that ends where paths enter ``a`` (side 0) or ``b`` (side 1)."""
+        inside = [domain._distance(self.points) > 0.0 for domain in (a, b)]
+        for name, domain, cells in (("a", a, inside[0]), ("b", b, inside[1])):
+            if not cells.any():
+                raise ValueError(f"{name} must contain a cell centre of the box, got {domain!r}")
+        if (inside[0] & inside[1]).any():
+            raise ValueError(f"a and b must not overlap, got a={a!r}, b={b!r}")
+        return cuts.cut(links, self.grid, [Side(a, leaving=False), Side(b, leaving=False)], fitted=False)
+
+    def _reach(self, part: Cut, side: int) -> Array:
+        """Return the probability to end at a side."""
+        q = np.where(part.beyond == side, 1.0, 0.0)
+        if part.active.any():
+            solved = self._elimination(part.links, active=part.active).backward(part.rate_into(side))
+            q = np.where(part.active, np.minimum(solved, 1.0), q)
+        return np.asarray(q)
+
+    def _reversed(self) -> Links:
+        """Return the stationary chain run backwards: rates ``pi_j r_ji / pi_i``."""
+        links, pi = self.links, self._stationary
+        ratio = np.divide(pi[links.head], pi[links.tail], out=np.zeros(links.tail.size), where=pi[links.tail] > 0.0)
+        other = np.divide(pi[links.tail], pi[links.head], out=np.zeros(links.tail.size), where=pi[links.head] > 0.0)
+        return replace(links, forward=links.backward * ratio, backward=links.forward * other)
+
+    def _around(self, x0: Array) -> tuple[NDArray[np.int64], Array, Array, Array]:
+        """Return the cells around a point, their centres, the shares of linear interpolation, and 0 for absorbing ends."""
+        grid, step = self.grid, self.links.exit_step
+        near = []
+        for axis, (x, side) in enumerate(zip(grid.axes, grid.sides, strict=True)):
+            length = side.high - side.low
+            if self.wrap[axis]:
+                nodes, cell = np.r_[x[-1] - length, x, x[0] + length], np.r_[-1, range(len(x)), 0] % len(x)
+                value = np.ones(len(nodes))
+            else:
+                nodes, cell = np.r_[side.low, x, side.high], np.r_[0, range(len(x)), len(x) - 1]
+                value = np.ones(len(nodes))
+                value[0], value[-1] = (0.0 if (step[:, axis] == sign).any() else 1.0 for sign in (-1, 1))
+            at = int(np.clip(np.searchsorted(nodes, x0[axis], side="right"), 1, len(nodes) - 1))
+            share = (x0[axis] - nodes[at - 1]) / (nodes[at] - nodes[at - 1])
+            near.append([(cell[at - 1], nodes[at - 1], 1.0 - share, value[at - 1]), (cell[at], nodes[at], share, value[at])])
+        rows = [tuple(zip(*corner, strict=True)) for corner in product(*near)]
+        flat = np.array([np.ravel_multi_index(row[0], grid.shape) for row in rows])
+        corners, shares, factors = (np.array([row[i] for row in rows]) for i in (1, 2, 3))
+        return flat, corners, shares.prod(axis=1), factors.prod(axis=1)
