@@ -18,10 +18,11 @@ from shld_sim.grid.links import Links
 Array = NDArray[np.float64]
 Factors = Callable[[Links, float], Elimination]
 
-JUMPS = 16.0  # mean number of jumps in the shortest rational step
+JUMPS = 512.0  # mean number of jumps in the shortest rational step
 ORDER = 12
 GAMMA = 1.0 / float(roots_laguerre(ORDER)[0][3])  # L_12(1/gamma) = 0: R(infinity) = 0; of its roots the best for |R| <= 1
-TOLERANCE = 1e-11  # of one rational step, in total variation, per unit of the probability that is left
+TOLERANCE = 1e-10  # of one rational step, in total variation, per unit of the probability that is left
+NOTHING = 1e-280  # probability that counts as none
 MEMORY = 1.5e9  # bytes of factors kept
 SECONDS_PER_JUMP = 1.2e-9  # measured: one link in one term of the series
 SECONDS_PER_FLOP = 0.5e-9  # measured: elimination
@@ -113,7 +114,8 @@ class _Series:
         first, weights = poisson_weights(mean)
         out = np.zeros(state.size)
         gone = _poisson_sum(state, first, weights, self.source, self.rate, self.first, self.stay, self.kill, out)
-        return out * (state.sum() / (out.sum() + gone))
+        reached = out.sum() + gone
+        return out * (state.sum() / reached) if reached > 0.0 else out
 
 
 class _Rational:
@@ -130,6 +132,8 @@ class _Rational:
         """Return the state after ``t`` less a rest shorter than the shortest step, and that rest."""
         while t >= self.base:
             fits = int(math.log2(t / self.base))
+            if not state.any():
+                return state, 0.0  # everything has left
             if self.wait <= 0 and self.level + 1 <= fits:
                 state, t = self._attempt(state, t)
                 continue
@@ -175,7 +179,7 @@ class _Rational:
         total = float(before.sum()) if self.conserving else float(state.sum())
         state = np.maximum(state, 0.0)
         mass = float(state.sum())
-        return state * (total / mass) if mass > 0.0 else state
+        return state * (total / mass) if mass > NOTHING else np.zeros_like(state)
 
 
 @njit(cache=True, error_model="numpy")
