@@ -26,7 +26,7 @@ Set = Domain | tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class FokkerPlanck:
-    r"""``dp/dt = d/dx (V' p + D dp/dx)`` on a grid, for ``dX = -V' dt + sqrt(2 D) dW``.
+    r"""``dp/dt = div (p grad V + D grad p)`` on a grid, for ``dX = -grad V dt + sqrt(2 D) dW``.
 
     One matrix with Scharfetter-Gummel fluxes answers every question: off-diagonals are non-negative, probability is
     conserved, and ``exp(-V(x_i) / D)`` is stationary to rounding. Everything else is second order in the cell width.
@@ -34,7 +34,7 @@ class FokkerPlanck:
     Parameters
     ----------
     model : Langevin
-        One-dimensional model with constant ``D``.
+        Model of one to three coordinates with constant ``D``.
     grid : Grid
         The box and its cells. With reflecting ends it should reach far enough that the Gibbs weight there
         is negligible: a ``UserWarning`` says when it does not.
@@ -66,7 +66,8 @@ class FokkerPlanck:
     References
     ----------
     Scharfetter & Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Chang & Cooper, J. Comput. Phys. 6 (1970) 1;
-    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017.
+    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017; Eymard, Gallouet & Herbin, Finite volume methods, Handbook of
+    Numerical Analysis VII (2000).
 
     Examples
     --------
@@ -75,6 +76,15 @@ class FokkerPlanck:
     >>> fp = FokkerPlanck(Langevin(DoubleWell(), D=0.1), Grid(-2.5, 2.5, 400))
     >>> round(fp.mean_exit_time((-np.inf, 0.0), x0=-1.0), 1)
     30.8
+
+    Two coordinates:
+
+    >>> from shld_sim.potentials import MexicanHat
+    >>> fp = FokkerPlanck(Langevin(MexicanHat(dim=2), D=0.1), Grid((-2, 2, 80), (-2, 2, 80)))
+    >>> fp.steady_state().shape
+    (80, 80)
+    >>> fp.eigenvalues(3).round(2)
+    array([0.  , 0.13, 0.13])
     """
 
     model: Langevin
@@ -113,6 +123,8 @@ class FokkerPlanck:
 
     def propagate(self, p0: Any, t: float | ArrayLike) -> Array:
         """Return ``p(t) = exp(L t) p0``, the solution on the cells, exact in time to rounding.
+
+        In more than one coordinate, long times are passed in steps whose error is below 1e-10 of the probability each.
 
         Parameters
         ----------
@@ -172,10 +184,16 @@ class FokkerPlanck:
         Returns
         -------
         ndarray, shape (k,)
-            Ascending; the first is exactly 0 when the ends conserve probability. In one dimension every one has nearly
-            full *relative* accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
+            Ascending; the first is exactly 0 when the ends conserve probability. Every one has nearly full *relative*
+            accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
             untilted ring the error is about ``1e-14 sqrt(lambda lambda_max)``. Without detailed balance they are complex,
             ascending in the real part.
+
+        Warns
+        -----
+        UserWarning
+            In more than one dimension, if a mode lives at a reflecting end of the box where the Gibbs law does not: its
+            eigenvalue is a property of the box.
 
         Raises
         ------
@@ -229,7 +247,7 @@ class FokkerPlanck:
         -------
         float, or ndarray of shape (*shape)
             The time from ``x0``, or from every cell centre, with 0 for cells outside the domain. Error ``O(dx^2)``;
-            rounding is relative however large the time, in one dimension.
+            rounding is relative however large the time.
 
         Raises
         ------
@@ -465,7 +483,7 @@ class FokkerPlanck:
             if mass <= 0.0:
                 raise ValueError("p0 must have probability in the box, got 0 at every cell centre")
             return (density * grid.volumes / mass).ravel()
-        if np.ndim(p0) == grid.dim - 1 and (grid.dim == 1 or np.shape(p0) == (grid.dim,)):
+        if np.shape(p0) == (() if grid.dim == 1 else (grid.dim,)):
             return self._point(p0)
         density = self._density("p0", p0)
         mass = grid.integrate(density)

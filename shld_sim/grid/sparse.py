@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 from typing import Any
 
@@ -70,7 +72,10 @@ class SparseChain(Chain):
         return steps.evolve(self.links, self._elimination, m0, times, self.grid.dim)
 
     def eigenvalues(self, k: int) -> NDArray[Any]:
-        return self._modes(k)[0].copy()
+        values, vectors = self._modes(k)
+        if self.reversible and self.conserving:
+            self._warn_of_walls(values, vectors)
+        return values.copy()
 
     def eigenfunctions(self, k: int) -> NDArray[Any]:
         return self._modes(k)[1].copy()
@@ -122,23 +127,22 @@ class SparseChain(Chain):
         return vector_field(self.grid, links, net, leaving), float(pi @ (part.rate_into(1) * behind))
 
     def interpolate(self, values: Array, x0: Array, domain: Domain | None) -> float:
-        """Interpolate between the cell centres around the point, linearly in every coordinate.
+        """Interpolate by cubics in every coordinate, from cells of the domain on either side of the point.
 
-        Where some of them lie outside of the domain, the values are divided by the distance to the boundary first, which
-        leaves a smooth function, and multiplied by that of the point.
+        Where there are none, near edges of the domain, values are divided by the distance to the boundary first, which leaves
+        a smooth function, and what linear interpolation makes of it is multiplied by that of the point.
         """
-        cells, corners, shares, factors = self._around(x0)
-        if domain is None:
-            return float(shares @ (factors * values[cells]))
+        for cells, _, shares in self._around(x0, 4, (0, 1, -1)):
+            if (values[cells] > 0.0).all():
+                return float(shares @ values[cells])
+        assert domain is not None  # else all values are positive
+        cells, corners, shares = next(self._around(x0, 2, (0,)))
         inside = values[cells] > 0.0
-        if inside.all():
-            return float(shares @ (factors * values[cells]))
         if not inside.any():
             away = np.where(values > 0.0, ((self.points - x0) ** 2).sum(axis=1), np.inf)
-            cells, corners = np.array([np.argmin(away)]), self.points[[np.argmin(away)]]
-            inside, shares, factors = np.array([True]), np.ones(1), np.ones(1)
-        distance = np.where(inside, domain._distance(corners), 1.0)
-        slope = np.where(inside, factors * values[cells] / distance, 0.0)
+            cells = np.array([np.argmin(away)])
+            corners, shares, inside = self.points[cells], np.ones(1), np.array([True])
+        slope = np.where(inside, values[cells] / np.where(inside, domain._distance(corners), 1.0), 0.0)
         return float(domain._distance(x0[None])[0] * (shares @ slope) / (shares @ inside))
 
     def current(self, m: Array) -> Array:
@@ -167,6 +171,28 @@ class SparseChain(Chain):
         found = solve(self.links, self._stationary, pinned, k)
         self._found[:] = [found]
         return found
+
+    def _warn_of_walls(self, values: Array, vectors: Array) -> None:
+        """Warn of modes that live at a reflecting end of the box where the stationary law does not."""
+        grid = self.grid
+        weight = np.divide(vectors**2, self._stationary, out=np.zeros_like(vectors), where=self._stationary > 0.0)
+        weight = weight.reshape(-1, *grid.shape)
+        for axis, side in enumerate(grid.sides):
+            if self.wrap[axis]:
+                continue
+            for name, edge in (("low", 0), ("high", -1)):
+                layers = weight.take(edge, axis + 1).reshape(len(values), -1).sum(axis=1) * grid.shape[axis]
+                gibbs = self._stationary.reshape(grid.shape).take(edge, axis).sum() * grid.shape[axis]
+                # layers: the weight of the last layer of cells, relative to an even spread
+                wrong = np.flatnonzero((layers > 0.1) & (gibbs < 0.01))
+                if wrong.size:
+                    warnings.warn(
+                        f"eigenvalue {wrong[0]} depends on where the box ends: its mode has noticeable weight at the wall "
+                        f"{name}={getattr(side, name)!r} of coordinate {axis}, where the stationary law has none. Unless a "
+                        "wall is meant there, use a wider Grid or trust the eigenvalues before it only",
+                        UserWarning,
+                        stacklevel=4,
+                    )
 
     def _part(self, domain: Domain | None) -> Cut:
         """Return the chain that ends where paths leave the domain."""
@@ -207,23 +233,22 @@ class SparseChain(Chain):
         other = np.divide(pi[links.tail], pi[links.head], out=np.zeros(links.tail.size), where=pi[links.head] > 0.0)
         return replace(links, forward=links.backward * ratio, backward=links.forward * other)
 
-    def _around(self, x0: Array) -> tuple[NDArray[np.int64], Array, Array, Array]:
-        """Return the cells around a point, their centres, the shares of linear interpolation, and 0 for absorbing ends."""
-        grid, step = self.grid, self.links.exit_step
-        near = []
-        for axis, (x, side) in enumerate(zip(grid.axes, grid.sides, strict=True)):
-            length = side.high - side.low
-            if self.wrap[axis]:
-                nodes, cell = np.r_[x[-1] - length, x, x[0] + length], np.r_[-1, range(len(x)), 0] % len(x)
-                value = np.ones(len(nodes))
-            else:
-                nodes, cell = np.r_[side.low, x, side.high], np.r_[0, range(len(x)), len(x) - 1]
-                value = np.ones(len(nodes))
-                value[0], value[-1] = (0.0 if (step[:, axis] == sign).any() else 1.0 for sign in (-1, 1))
-            at = int(np.clip(np.searchsorted(nodes, x0[axis], side="right"), 1, len(nodes) - 1))
-            share = (x0[axis] - nodes[at - 1]) / (nodes[at] - nodes[at - 1])
-            near.append([(cell[at - 1], nodes[at - 1], 1.0 - share, value[at - 1]), (cell[at], nodes[at], share, value[at])])
-        rows = [tuple(zip(*corner, strict=True)) for corner in product(*near)]
-        flat = np.array([np.ravel_multi_index(row[0], grid.shape) for row in rows])
-        corners, shares, factors = (np.array([row[i] for row in rows]) for i in (1, 2, 3))
-        return flat, corners, shares.prod(axis=1), factors.prod(axis=1)
+    def _around(self, x0: Array, count: int, shifts: tuple[int, ...]) -> Iterator[tuple[NDArray[np.int64], Array, Array]]:
+        """Yield blocks of ``count`` cells per axis around a point, the middle one first: cells, centres, Lagrange shares."""
+        grid = self.grid
+        options = []
+        for x, side, wrap, c in zip(grid.axes, grid.sides, self.wrap, x0, strict=True):
+            n, length, nodes = len(x), side.high - side.low, min(count, len(x))
+            found = {}
+            for shift in shifts:
+                first = int(np.searchsorted(x, c)) - nodes // 2 + shift
+                first = first if wrap else min(max(first, 0), n - nodes)
+                index = np.arange(first, first + nodes)
+                at = x[index % n] + index // n * length
+                shares = [np.prod([(c - other) / (here - other) for other in at if other != here]) for here in at]
+                found.setdefault(first, (index % n, at, np.array(shares)))
+            options.append(list(found.values()))
+        for axes in product(*options):
+            cells = np.ravel_multi_index(np.meshgrid(*(axis[0] for axis in axes), indexing="ij"), grid.shape).ravel()
+            corners = np.stack(np.meshgrid(*(axis[1] for axis in axes), indexing="ij"), axis=-1).reshape(-1, grid.dim)
+            yield cells, corners, np.asarray(reduce(np.multiply.outer, [axis[2] for axis in axes])).ravel()
