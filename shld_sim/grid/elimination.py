@@ -92,9 +92,7 @@ class Elimination:
         straight = bool(((links.step != 0).sum(axis=1) <= 1).all())
         here = np.ones(links.size, dtype=np.bool_) if active is None else active
         self.plan = (
-            _whole_plan(shape, wrap, reach, straight)
-            if active is None
-            else dissect(shape, wrap, reach, straight, here)
+            _whole_plan(shape, wrap, reach, straight) if active is None else dissect(shape, wrap, reach, straight, here)
         )
         plan = self.plan
         self.size, self.singular = links.size, singular

@@ -20,7 +20,9 @@ Factors = Callable[[Links, float], Elimination]
 
 JUMPS = 512.0  # mean number of jumps in the shortest rational step
 ORDER = 12
-GAMMA = 1.0 / float(roots_laguerre(ORDER)[0][3])  # L_12(1/gamma) = 0: R(infinity) = 0; of its roots the best for |R| <= 1
+GAMMA = 1.0 / float(
+    roots_laguerre(ORDER)[0][3]
+)  # L_12(1/gamma) = 0: R(infinity) = 0; of its roots the best for |R| <= 1
 TOLERANCE = 1e-10  # of one rational step, in total variation, per unit of the probability that is left
 NOTHING = 1e-280  # probability that counts as none
 MEMORY = 1.5e9  # bytes of factors kept
@@ -39,9 +41,10 @@ def evolve(links: Links, factors: Factors, m0: Array, times: Array, dim: int = 2
     While ``t max(outflow)`` is moderate the Poisson series of uniformisation is summed: no subtraction, relative accuracy
     in every element. Beyond that ``R(h L)`` takes over, the rational approximation of ``exp(h L)`` of order 12 with the
     one pole ``1 / (gamma h)``: ``R(infinity) = 0``, ``|R| <= 1`` on the negative axis and ``<= 1 + 1e-6`` in the left half
-    plane. Its factor ``u = (1 - gamma h L)^{-1}`` is itself a positive, conserving map. A step ``2 h`` is tried against two of ``h``; their difference in total variation must stay
-    below `TOLERANCE`. Since ``exp(L t)`` contracts and commutes with the local error, a length once good stays good: steps
-    only grow. Negative elements, of the size of the tolerance, are put to 0 and the mass restored.
+    plane. Its factor ``u = (1 - gamma h L)^{-1}`` is itself a positive, conserving map. A step ``2 h`` is tried against two
+    of ``h``; their difference in total variation must stay below `TOLERANCE`. Since ``exp(L t)`` contracts and commutes
+    with the local error, a length once good stays good: steps only grow. Negative elements, of the size of the
+    tolerance, are put to 0 and the mass restored.
 
     Parameters
     ----------
@@ -202,4 +205,3 @@ def _poisson_sum(state, first, weights, source, rate, start, stay, kill, out):  
             q[i] = v if v > 1e-250 else 0.0  # subnormal numbers would be slow
         p, q = q, p
     return gone
-
