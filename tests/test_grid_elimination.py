@@ -110,19 +110,19 @@ def test_a_cell_that_cannot_be_left():
         Elimination(links, (6, 6), (False, False))
 
 
-def test_a_law_beyond_the_floating_point_range():
+@pytest.mark.parametrize(("ratio", "fits"), [(1e8, True), (1e14, True), (1e25, False)])
+def test_laws_that_span_many_orders(ratio, fits):
+    """Weights ratio^-|i - 5| on 40 cells: the cell eliminated last is the last one."""
     n = 40
     tail, head = product_links((n,), 0, False)
-    step = np.ones((n - 1, 1), dtype=np.int64)
-    up, down = np.ones(n - 1), np.full(n - 1, 1e-30)
-    for there, back in ((up, down), (down, up)):
-        links = Links.gathered(n, 1, [(tail, head, there, back, step)])
-        try:
-            m = Elimination(links, (n,), (False,), singular=True).null()
-        except ValueError as error:
-            assert "floating-point range" in str(error)
-        else:
-            assert max(m[0], m[-1]) == pytest.approx(1.0)
+    up = np.where(tail < 5, ratio, 1.0)
+    links = Links.gathered(n, 1, [(tail, head, up, ratio / up, np.ones((n - 1, 1), dtype=np.int64))])
+    factors = Elimination(links, (n,), (False,), singular=True)
+    if fits:
+        np.testing.assert_allclose(factors.null()[3:8], ratio ** -np.abs(np.arange(-2.0, 3.0)), rtol=1e-9)
+    else:
+        with pytest.raises(ValueError, match="spans more than the floating-point range"):
+            factors.null()
 
 
 @pytest.mark.parametrize(("shape", "wrap", "corners"), CHAINS[2:6])
