@@ -35,6 +35,8 @@ COMPARED = {
         "d E[V]/dt, Gamma_H = 0.2",
         "Gamma_H at the zero",
     },
+    # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
+    "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
