@@ -174,6 +174,23 @@ def test_harmonic_spectrum_at_second_order():
     np.testing.assert_allclose((psi[2] / pi)[near], (y / np.sqrt(D / k[1]))[near], atol=0.02)
 
 
+@pytest.mark.parametrize("boundary", ["reflecting", "absorbing", ["periodic", ("absorbing", "reflecting")], "periodic"])
+@pytest.mark.parametrize("n", [7, 22])
+@pytest.mark.filterwarnings("ignore:eigenvalue")
+def test_modes_of_small_and_larger_chains(boundary, n):
+    """Against the dense matrix; all of them on few cells, where the density of the corner is 1e-70."""
+    D = 0.05 if n == 7 else 0.8
+    fp = FokkerPlanck(
+        Langevin(wavy(2.0, 0.3, 0.5, 0.2, 0.0), D), Grid((0.0, 2 * np.pi, n), (0.0, 2 * np.pi, n)), boundary
+    )
+    L = fp.generator.toarray()
+    k = n * n if n == 7 else 12
+    exact = np.sort(-np.linalg.eigvals(L).real)[:k]
+    values, psi = fp.eigenvalues(k), fp.eigenfunctions(k).reshape(k, -1) * fp.grid.volumes.ravel()
+    np.testing.assert_allclose(values, exact, atol=1e-11 * np.abs(L).max(), rtol=1e-8)
+    np.testing.assert_allclose(L @ psi.T, -psi.T * values, atol=1e-10 * np.abs(L).max() * np.abs(psi).max())
+
+
 def test_sums_of_potentials_factorise():
     """V(x) + W(y): eigenvalues add and densities multiply, on stretched cells and with an absorbing end."""
     D, ends = 0.2, [("absorbing", "reflecting"), "reflecting"]

@@ -239,7 +239,7 @@ class FokkerPlanck:
         domain : (float, float), Interval, Ball, HalfSpace, Box, Region or None
             Where the path runs; in one dimension a pair ``low < high``, infinite allowed. What of it lies beyond the box is
             replaced by the box with its boundary condition; None means the box. Its boundary absorbs wherever it falls
-            within a cell.
+            within a cell. Along a periodic axis it is a set of the coordinates of the box, and not repeated.
         x0 : float or array_like of shape (dim,), optional
             Start, in the domain and the box.
 
