@@ -37,6 +37,8 @@ COMPARED = {
     },
     # eigenvalues against Hermite functions, simulated means against the grid, the loss of free energy against -D^2 I
     "06_spectrum_and_relaxation": {"lambda_1", "lambda_5", "E x at t = 10", "E x^2 at t = 1", "dF/dt at t = 2"},
+    # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
+    "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11

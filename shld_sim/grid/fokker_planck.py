@@ -20,6 +20,7 @@ from shld_sim.grid.driven import Driven
 from shld_sim.grid.generator import Landscape
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
+from shld_sim.grid.network import network
 from shld_sim.grid.refinement import Refined, refined
 from shld_sim.models import Langevin, Model, require
 from shld_sim.schedules import Schedule
@@ -29,7 +30,7 @@ Set = Domain | tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class FokkerPlanck:
-    r"""``dp/dt = d/dx (V' p + D dp/dx)`` on a grid, for ``dX = -V' dt + sqrt(2 D) dW``.
+    r"""``dp/dt = div (p grad V + D grad p)`` on a grid, for ``dX = -grad V dt + sqrt(2 D) dW``.
 
     One matrix with Scharfetter-Gummel fluxes answers every question: off-diagonals are non-negative, probability is
     conserved, and ``exp(-V(x_i) / D)`` is stationary to rounding. Everything else is second order in the cell width.
@@ -37,7 +38,7 @@ class FokkerPlanck:
     Parameters
     ----------
     model : Langevin
-        One-dimensional model. A schedule for ``D`` is propagated; all else needs a constant.
+        Model of one to three coordinates. A schedule for ``D`` is propagated (in one dimension); all else needs a constant.
     grid : Grid or int
         The box and its cells. With reflecting ends it should reach far enough that the Gibbs weight there
         is negligible: a ``UserWarning`` says when it does not. In one dimension a number of cells will do: the box is then
@@ -70,7 +71,8 @@ class FokkerPlanck:
     References
     ----------
     Scharfetter & Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Chang & Cooper, J. Comput. Phys. 6 (1970) 1;
-    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017.
+    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017; Eymard, Gallouet & Herbin, Finite volume methods, Handbook of
+    Numerical Analysis VII (2000).
 
     Examples
     --------
@@ -79,6 +81,15 @@ class FokkerPlanck:
     >>> fp = FokkerPlanck(Langevin(DoubleWell(), D=0.1), Grid(-2.5, 2.5, 400))
     >>> round(fp.mean_exit_time((-np.inf, 0.0), x0=-1.0), 1)
     30.8
+
+    Two coordinates:
+
+    >>> from shld_sim.potentials import MexicanHat
+    >>> fp = FokkerPlanck(Langevin(MexicanHat(dim=2), D=0.1), Grid((-2, 2, 80), (-2, 2, 80)))
+    >>> fp.steady_state().shape
+    (80, 80)
+    >>> fp.eigenvalues(3).round(2)
+    array([0.  , 0.13, 0.13])
     """
 
     model: Langevin
@@ -121,6 +132,8 @@ class FokkerPlanck:
         """Return ``p(t) = exp(L t) p0``, the solution on the cells, exact in time to rounding (1e-11 at worst).
 
         With ``D(t)`` (a schedule; one dimension), by implicit steps from time 0 with errors of 1e-8 in total variation each.
+
+        In more than one coordinate, long times are passed in steps whose error is below 1e-10 of the probability each.
 
         Parameters
         ----------
@@ -212,10 +225,16 @@ class FokkerPlanck:
         Returns
         -------
         ndarray, shape (k,)
-            Ascending; the first is exactly 0 when the ends conserve probability. In one dimension every one has nearly
-            full *relative* accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
+            Ascending; the first is exactly 0 when the ends conserve probability. Every one has nearly full *relative*
+            accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
             untilted ring the error is about ``1e-14 sqrt(lambda lambda_max)``. Without detailed balance they are complex,
             ascending in the real part.
+
+        Warns
+        -----
+        UserWarning
+            In more than one dimension, if a mode lives at a reflecting end of the box where the Gibbs law does not: its
+            eigenvalue is a property of the box.
 
         Raises
         ------
@@ -261,7 +280,7 @@ class FokkerPlanck:
         domain : (float, float), Interval, Ball, HalfSpace, Box, Region or None
             Where the path runs; in one dimension a pair ``low < high``, infinite allowed. What of it lies beyond the box is
             replaced by the box with its boundary condition; None means the box. Its boundary absorbs wherever it falls
-            within a cell.
+            within a cell. Along a periodic axis it is a set of the coordinates of the box, and not repeated.
         x0 : float or array_like of shape (dim,), optional
             Start, in the domain and the box.
 
@@ -269,7 +288,7 @@ class FokkerPlanck:
         -------
         float, or ndarray of shape (*shape)
             The time from ``x0``, or from every cell centre, with 0 for cells outside the domain. Error ``O(dx^2)``;
-            rounding is relative however large the time, in one dimension.
+            rounding is relative however large the time.
 
         Raises
         ------
@@ -453,6 +472,56 @@ class FokkerPlanck:
         cells = tuple(shape[0] if self.grid.dim == 1 else shape for shape in shapes)
         return refined([quantity(problem) for problem in problems], cells, tuple(powers.tolist()))
 
+    def reactive_current(self, a: Set, b: Set) -> Array:
+        """Return the current of the stationary paths on their way from ``a`` to ``b``: ``J = D pi grad q``.
+
+        ``pi`` is the steady state and ``q`` the `committor`. Between the sets its divergence vanishes; through any surface
+        that parts them flows the `reactive_rate`. Without detailed balance ``q`` is accompanied by the probability to
+        have come from ``a``.
+
+        Parameters
+        ----------
+        a, b : (float, float), Interval, Ball, HalfSpace, Box or Region
+            The sets, as in `committor`.
+
+        Returns
+        -------
+        ndarray
+            As of `current`: shape ``(n + 1,)`` in one dimension, else ``(*shape, dim)``.
+
+        Raises
+        ------
+        ValueError
+            If the sets overlap or lie outside the box, or an end is absorbing.
+        TypeError
+            If the solver has no reactive current.
+
+        References
+        ----------
+        E & Vanden-Eijnden, J. Stat. Phys. 123 (2006) 503; Annu. Rev. Phys. Chem. 61 (2010) 391.
+        """
+        return self._reactive(a, b)[0]
+
+    def reactive_rate(self, a: Set, b: Set) -> float:
+        """Return how often per unit time a stationary path goes from ``a`` to ``b``: ``k = D int pi |grad q|^2 dx``.
+
+        As many go back. Divided by the share of time since ``a`` was last visited, ``int pi (1 - q) dx``, it is the rate
+        constant of the transition.
+
+        Parameters
+        ----------
+        a, b : (float, float), Interval, Ball, HalfSpace, Box or Region
+            The sets, as in `committor`.
+
+        Raises
+        ------
+        ValueError
+            If the sets overlap or lie outside the box, or an end is absorbing.
+        TypeError
+            If the solver has no reactive current.
+        """
+        return self._reactive(a, b)[1]
+
     # -- of densities ----
 
     def current(self, p: Array) -> Array:
@@ -602,6 +671,11 @@ class FokkerPlanck:
 
     # -- arguments ----
 
+    def _reactive(self, a: Set, b: Set) -> tuple[Array, float]:
+        self._conserving("a reactive current")
+        dim = self.grid.dim
+        return self.chain.reactive(as_domain("a", a, dim), as_domain("b", b, dim))
+
     def _conserving(self, what: str) -> None:
         if not self.chain.conserving:
             raise ValueError(f"{what} needs ends that conserve probability, got boundary {self.boundary!r}")
@@ -642,21 +716,30 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
     if isinstance(model, Langevin) and model.dim == 1 and isinstance(model.D, Schedule):
         return Driven(Landscape(model.potential, float(model.D(0.0))), model.D, grid, kinds[0])
-    model = require(model, Langevin, dim=1)
-    line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
-    _warn_of_cut(line)
-    return line
+    model = require(model, Langevin)
+    landscape = Landscape(model.potential, _checks.positive("D", model.D))
+    if grid.dim > 3:
+        raise ValueError(f"grid must have at most 3 axes, got {grid!r}")
+    chain = Line(landscape, grid, kinds[0]) if grid.dim == 1 else network(landscape, grid, kinds)
+    _warn_of_cut(chain, kinds)
+    return chain
 
 
-def _warn_of_cut(line: Line) -> None:
+def _warn_of_cut(chain: Chain, kinds: Boundary) -> None:
     """Warn when a reflecting end stands where a confining potential still leaves noticeable Gibbs weight."""
-    energy, D = line.energy()
+    grid = chain.grid
+    energy, D = chain.energy()
+    energy = energy.reshape(grid.shape)
     w = np.exp(-(energy - energy.min()) / D)
-    for kind, side, edge, inner in ((line.boundary[0], "low", 0, 1), (line.boundary[1], "high", -1, -2)):
-        if kind == "reflecting" and w[edge] > 1e-6 and energy[edge] > energy[inner]:
-            warnings.warn(
-                f"the box ends at {side}={getattr(line.grid, side)!r} where the Gibbs weight is still {w[edge]:.1e} of its "
-                "maximum: unless a wall is meant there, use a wider Grid",
-                UserWarning,
-                stacklevel=5,
-            )
+    for axis, (side, pair) in enumerate(zip(grid.sides, kinds, strict=True)):
+        for kind, name, edge, inner in ((pair[0], "low", 0, 1), (pair[1], "high", -1, -2)):
+            rises = energy.take(edge, axis) > energy.take(inner, axis)
+            most = float(w.take(edge, axis)[rises].max(initial=0.0))
+            if kind == "reflecting" and most > 1e-6:
+                where = f"{name}={getattr(side, name)!r}" + (f" of coordinate {axis}" if grid.dim > 1 else "")
+                warnings.warn(
+                    f"the box ends at {where} where the Gibbs weight is still {most:.1e} of its "
+                    "maximum: unless a wall is meant there, use a wider Grid",
+                    UserWarning,
+                    stacklevel=5,
+                )

@@ -99,6 +99,10 @@ class Line(Chain):
         sets = self._ends("a", a), self._ends("b", b)
         return exits.committor(self.rates, self.grid, self.landscape, *sets)
 
+    def reactive(self, a: Domain, b: Domain) -> tuple[Array, float]:
+        sets = self._ends("a", a), self._ends("b", b)
+        return exits.reactive(self.rates, self.grid, self.landscape, *sets)
+
     def survival(self, domain: Domain | None, m0: Array, times: Array) -> Array:
         found = self._inside(domain, m0)
         return np.zeros(len(times)) if found is None else evolution.evolve(*found, times).sum(axis=1)
