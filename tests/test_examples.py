@@ -35,6 +35,10 @@ COMPARED = {
         "d E[V]/dt, Gamma_H = 0.2",
         "Gamma_H at the zero",
     },
+    # eigenvalues against Hermite functions, simulated means against the grid, the loss of free energy against -D^2 I
+    "06_spectrum_and_relaxation": {"lambda_1", "lambda_5", "E x at t = 10", "E x^2 at t = 1", "dF/dt at t = 2"},
+    # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
+    "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
     # estimates of C against their exact means, the change of the loss over a step, p where a fixed step comes to rest
     "13_phase_transitions": {
         "C, plug-in, n = 5",
@@ -163,3 +167,16 @@ def test_phase_transitions(results):
     assert loss["p, known"] < loss["p, averaged"] < loss["p, 20 gradients"] < 40.0 < loss["rule, base 1"]  # from 40
     assert loss["p, known"] < loss["fixed, 0.2"]
     assert 0.85 < numbers["share of 95 % intervals with C, n = 20"] <= 1.0
+
+
+def test_spectrum_and_relaxation(results):
+    numbers, _ = results("06_spectrum_and_relaxation")
+    for j in range(1, 6):
+        found, error, exact = numbers[f"lambda_{j}"]
+        assert abs(found / exact - 1.0) < 1e-8 and error < 1e-8 * exact
+    assert numbers["E x: modes - propagate, t >= 0.1"] < 1e-10
+    assert numbers["E x^2: modes - propagate, t >= 0.1"] < 1e-10
+    assert numbers["F falls at all times"] == 1.0
+    assert abs(numbers["late rate of F / 2 lambda_1"] - 1.0) < 2e-3  # the quartic term of F: exp(-2 lambda_1 60) = 2 %
+    early, late = numbers["E x at t = 1"], numbers["E x at t = 10"]
+    assert misfits({"mixed": (early[0], early[1], late[2])})

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from shld_sim._compile import specialised
+from shld_sim._compile import rebound, specialised
 from shld_sim.engine import ensemble, inertial, variates
 from shld_sim.engine.elementary import inline, vectorisable
-from shld_sim.engine.transpose import TILE, to_path_order
+from shld_sim.engine.transpose import TILE
 from shld_sim.engine.variates import B
 
 FEW_B = 8  # lanes of a block where one lane is much work
@@ -146,11 +146,24 @@ def euler_3(y, v, z, j, dt, amplitude, d, params):
         y[i], y[B + i], y[2 * B + i] = x1 + f1, x2 + f2, x3 + f3
 
 
+@inline
+def packed(i, c, d):
+    """Return the place of coordinate c of lane i where the coordinates of a path lie side by side."""
+    return i * d + c
+
+
+def gathered(z, first, w):
+    """Set ``w[i M + c] = z[first + c B + i]`` for the eight lanes i of a tile and the M numbers c of a step."""
+    for c in range(M):
+        for i in range(TILE):
+            w[i * M + c] = z[first + c * B + i]
+
+
 def euler_vector(y, v, z, j, dt, amplitude, d, params):
     """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i d + c]``."""
     f, w, n = v[:DIM], v[d : d + TILE * M], room()
     for low in range(0, B, TILE):
-        to_path_order(z, j * d * B + low, B, M, w)
+        gathered(z, j * d * B + low, w)
         for i in range(TILE):
             x = y[(low + i) * d : (low + i) * d + DIM]
             change(x, w[i * M : (i + 1) * M], n, dt, amplitude, params, f)
@@ -191,7 +204,7 @@ def heun_vector(y, v, z, j, dt, amplitude, d, params):
     f, w, n = v[:DIM], v[d : d + TILE * M], room()
     u, g = np.empty(DIM), np.empty(DIM)
     for low in range(0, B, TILE):
-        to_path_order(z, j * d * B + low, B, M, w)
+        gathered(z, j * d * B + low, w)
         for i in range(TILE):
             x, dw = y[(low + i) * d : (low + i) * d + DIM], w[i * M : (i + 1) * M]
             change(x, dw, n, dt, amplitude, params, f)
@@ -208,27 +221,32 @@ def heun_vector(y, v, z, j, dt, amplitude, d, params):
 
 @functools.lru_cache(maxsize=256)
 def diffusion_kernel(
-    drift: Callable[..., Any], noise: Callable[..., Any], form: str, dim: int, m: int, scheme: str, given: bool
+    drift: Callable[..., Any],
+    noise: Callable[..., Any],
+    form: str,
+    dim: int,
+    m: int,
+    scheme: str,
+    given: bool,
+    boundary: str = "",
 ) -> Callable[..., None]:
-    """Return the compiled ``run`` of scheme "euler" or "heun"; it moves states of ``max(dim, m)`` numbers."""
-    width, vector = max(dim, m), dim > 3
-    names = {"drift": vectorisable(drift, vector), "noise": vectorisable(noise, vector), "push": _push(form, dim, m)}
+    """Return the compiled ``run`` of scheme "euler" or "heun"; it moves states of ``max(dim, m)`` numbers.
+
+    A ``boundary`` is that of `engine.ensemble`.
+    """
+    width, vector, size = max(dim, m), dim > 3, lanes(dim, m)
+    advance = diffusion_step(drift, noise, form, dim, m, scheme, size)
+    block = {"B": size, "place": packed} if vector else {}
+    if boundary:
+        advance = ensemble.walled(advance, boundary, **block)
     if not vector:
-        change = ensemble.inlined(globals()[f"change_{dim}"], **names)
-        return inertial.kernel(ensemble.inlined(globals()[f"{scheme}_{dim}"], change=change, M=m), width, m, given)
-    change = ensemble.inlined(change_vector, **names, DIM=dim)
-    room = (
-        ensemble.inlined(room_diagonal, DIM=dim) if form == "diagonal" else ensemble.inlined(room_matrix, DIM=dim, M=m)
-    )
-    names = {"change": change, "room": room, "DIM": dim, "M": m}
-    block = {"B": lanes(dim, m)}
+        return inertial.kernel(advance, width, m, given)
     if m == 1 and not given:
-        fill, drawn = ensemble.inlined(inertial.fill_pairs, WIDTH=width, **block), 2
+        fill, drawn = ensemble.inlined(inertial.fill_pairs, WIDTH=width, B=size), 2
     else:
-        each = ensemble.inlined(variates.fill_given if given else variates.fill_normal, **block)
-        fill, drawn = ensemble.inlined(inertial.fill_rows, WIDTH=width, M=m, fill=each, **block), 1
-    advance = ensemble.inlined(globals()[f"{scheme}_vector"], **names, **block)
-    names = {"fill": fill, "advance": advance, "place": ensemble.path_order, "DRAWN": drawn, **block}
+        each = ensemble.inlined(variates.fill_given if given else variates.fill_normal, B=size)
+        fill, drawn = ensemble.inlined(inertial.fill_rows, WIDTH=width, M=m, fill=each, B=size), 1
+    names = {"fill": fill, "advance": advance, "DRAWN": drawn, **block}
     return specialised(ensemble._template, ensemble.OPTIONS, **names)  # type: ignore[no-any-return]
 
 
@@ -237,6 +255,33 @@ def lanes(dim: int, m: int) -> int:
     if dim <= 3:
         return B
     return ensemble.LONG_B if dim * m <= 1000 else FEW_B
+
+
+def diffusion_step(
+    drift: Callable[..., Any], noise: Callable[..., Any], form: str, dim: int, m: int, scheme: str, size: int
+) -> Callable[..., None]:
+    """Return the step of a block of ``size`` lanes with the user's functions built in; above three dimensions in path order."""
+    vector = dim > 3
+    names = {"drift": vectorisable(drift, vector), "noise": vectorisable(noise, vector), "push": _push(form, dim, m)}
+    if not vector:
+        change = ensemble.inlined(globals()[f"change_{dim}"], **names)
+        return ensemble.inlined(globals()[f"{scheme}_{dim}"], change=change, M=m)
+    change = ensemble.inlined(change_vector, **names, DIM=dim)
+    room = ensemble.inlined(room_diagonal if form == "diagonal" else room_matrix, DIM=dim, M=m)
+    names = {"change": change, "room": room, "gathered": ensemble.inlined(gathered, M=m, B=size)}
+    return ensemble.inlined(globals()[f"{scheme}_vector"], **names, DIM=dim, M=m, B=size)
+
+
+def in_lane_order(y, v, z, j, dt, amplitude, d, params):
+    """The step ``advance`` of path order, of lanes that lie side by side."""
+    rows = np.empty(d * B)
+    for i in range(B):
+        for c in range(d):
+            rows[i * d + c] = y[c * B + i]
+    advance(rows, v, z, j, dt, amplitude, d, params)
+    for i in range(B):
+        for c in range(d):
+            y[c * B + i] = rows[i * d + c]
 
 
 def _push(form: str, dim: int, m: int) -> Callable[..., Any]:
@@ -298,17 +343,27 @@ def _matrices_vector(key):
     return rows
 
 
+def _matrices_from_diagonal(key):
+    def rows(x, params, w, out):
+        key
+        diagonal = np.empty(x.shape[1])
+        for n in range(x.shape[0]):
+            noise(x[n], diagonal, params)
+            for c in range(x.shape[1]):
+                out[n, c, c] = diagonal[c]
+
+    return rows
+
+
 @functools.lru_cache(maxsize=256)
 def noise_matrices(noise: Callable[..., Any], form: str, dim: int, m: int) -> Callable[..., Any]:
     """Return ``matrices(x, params)``, the values of B at points x, shape (n, dim): an array (n, dim, m).
 
     Above three dimensions a diagonal B stays a diagonal: (n, dim).
     """
-    vector = dim > 3
-    names = {"noise": vectorisable(noise, vector), "M": m}
-    names |= {} if vector else {"push": _push(form, dim, m)}
-    run = specialised(globals()[f"_matrices_{'vector' if vector else dim}"], {"error_model": "numpy"}, **names)
-    shape = (dim,) if vector and form == "diagonal" else (dim, m)
+    template, names = _matrix_template(noise, form, dim, m)
+    run = specialised(template, ensemble.OPTIONS, **names)
+    shape = (dim,) if dim > 3 and form == "diagonal" else (dim, m)
 
     def matrices(x, params):
         out = np.full((len(x), *shape), np.nan)
@@ -316,3 +371,22 @@ def noise_matrices(noise: Callable[..., Any], form: str, dim: int, m: int) -> Ca
         return out
 
     return matrices
+
+
+def matrix_rows(noise: Callable[..., Any], form: str, dim: int, m: int) -> Callable[..., None]:
+    """Return the function ``rows(x, params, w, out)`` of `noise_matrices` for a kernel, with ``out`` of shape (n, dim, m).
+
+    ``w`` is room for m B zeros.
+    """
+    template, names = _matrix_template(noise, form, dim, m)
+    draft = (_matrices_from_diagonal if dim > 3 and form == "diagonal" else template)("")
+    return rebound(draft, {**draft.__globals__, **names}, draft.__closure__)
+
+
+def _matrix_template(
+    noise: Callable[..., Any], form: str, dim: int, m: int
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    vector = dim > 3
+    names = {"noise": vectorisable(noise, vector), "M": m}
+    names |= {} if vector else {"push": _push(form, dim, m)}
+    return globals()[f"_matrices_{'vector' if vector else dim}"], names
