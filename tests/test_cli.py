@@ -444,6 +444,7 @@ def test_verify_prints_the_table_and_writes_files(capsys, claims, tmp_path):
     assert page.exists()
     assert cli.main(["verify"]) == 0
     assert claims.settings[1:] == (None, False)
+    assert capsys.readouterr().out == "the table\n"
     assert "jobs" in refused(capsys, "verify", "--jobs", "0")
 
 
