@@ -291,7 +291,9 @@ def test_digests_see_what_a_function_computes():
         assert made(base) != made(base.replace(old, new))
     # what else has been imported meanwhile does not matter
     names = "def f(x): return shld.theory.gibbs_density(x), x in {'a', 'b', 'c'}"
-    code = f"import shld_sim as shld; from shld_sim.sweep.store import function_digest\n{names}\nprint(function_digest(f))"
+    code = (
+        f"import shld_sim as shld; from shld_sim.sweep.store import function_digest\n{names}\nprint(function_digest(f))"
+    )
     out = {
         subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
