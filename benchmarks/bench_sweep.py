@@ -1,7 +1,7 @@
 """What a sweep costs besides the work: time per point on each executor, bytes per point, start of a process, storing.
 
-Prints wall milliseconds, for a function that does nothing, and nanoseconds per path-step of one that simulates. Sections are
-chosen by ``--only WORD``; the last one needs `distributed`, ``mpi`` also mpi4py and ``mpiexec``, and is left out otherwise.
+Prints CPU times, which other work on the machine changes little, and wall times, which it does. Sections are chosen by
+``--only WORD``. Dask is left out where `distributed` is not installed, and MPI where mpi4py or ``mpiexec`` is not.
 """
 
 from __future__ import annotations
@@ -35,58 +35,68 @@ def nothing(D, piece, seed):
 
 
 def ends(D, piece, n_steps, seed):
-    """A piece of a large run: sums of the ends of its paths."""
+    """A piece of a large run: sums of the ends of its paths, and what they cost."""
     model = shld.Langevin(shld.DoubleWell(), D)
+    begin = time.process_time()
     run = shld.simulate(model, -1.0, 1e-3, n_steps=n_steps, n_paths=10_240, seed=seed, n_threads=1, progress=False)
-    return {"n": run.n_paths, "sum": float(run.final.sum()), "squares": float(np.square(run.final).sum())}
+    spent = time.process_time() - begin
+    return {"sum": float(run.final.sum()), "squares": float(np.square(run.final).sum()), "seconds": spent}
 
 
-def per_point(executor: Executor | None, points: int, repeat: int, store: str | None = None) -> float:
-    """Wall milliseconds per point, median; an own pool is started beforehand in each repeat and not counted."""
+def clocks() -> np.ndarray:
+    """Wall seconds, and CPU seconds of this process."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def per_point(executor: Executor, points: int, repeat: int, store: str | None = None) -> np.ndarray:
+    """Milliseconds per point, wall and CPU of the sweeping process, medians; the first sweep does not count."""
     taken = []
     for i in range(repeat + 1):
         grid = {"D": [0.1], "piece": list(range(i * points, (i + 1) * points))}
         where = None if store is None else f"{store}/{i}"
-        begin = time.perf_counter()
+        begin = clocks()
         result = shld.sweep(nothing, grid, executor=executor, store=where, progress=False)
-        taken.append((time.perf_counter() - begin) / points * 1e3)
+        taken.append((clocks() - begin) / points * 1e3)
         assert not result.errors
-    return statistics.median(taken[1:])
+    return np.median(taken[1:], axis=0)
 
 
-def own_pool(repeat: int) -> tuple[float, float]:
-    """Seconds to start the default pool, and milliseconds per point, from sweeps of two lengths."""
-    few, many = 2, 2002
-    times = {}
+def own_pool(repeat: int) -> np.ndarray:
+    """Milliseconds per point of the default executor, without its start and end: the difference of two sweeps."""
+    few, many = 2, 10_002
+    medians = {}
     for points in (few, many):
         taken = []
         for _ in range(repeat):
-            begin = time.perf_counter()
+            begin = clocks()
             shld.sweep(nothing, {"D": [0.1], "piece": list(range(points))}, progress=False)
-            taken.append(time.perf_counter() - begin)
-        times[points] = statistics.median(taken)
-    return times[few], (times[many] - times[few]) / (many - few) * 1e3
+            taken.append(clocks() - begin)
+        medians[points] = np.median(taken, axis=0)
+    return (medians[many] - medians[few]) / (many - few) * 1e3
+
+
+def row(name: str, times: np.ndarray) -> None:
+    print(f"  {name:44} {times[0]:8.2f} {times[1]:8.2f}")
 
 
 def tasks(repeat: int) -> None:
-    print(f"\nWall milliseconds per point of a function that does nothing, {WORKERS} workers (median of {repeat})")
-    seconds, milliseconds = own_pool(repeat)
-    print(f"  {'own pool of processes':44} {milliseconds:8.2f}   and {seconds:.1f} s for its start and end")
+    print(f"\nMilliseconds per point of a function that does nothing, {WORKERS} workers (median of {repeat})")
+    print(f"  {'':44} {'wall':>8} {'CPU of the process that sweeps':>8}")
+    row("own pool of processes", own_pool(repeat))
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-        print(f"  {'a given ProcessPoolExecutor':44} {per_point(pool, 1000, repeat):8.2f}")
+        row("a given ProcessPoolExecutor", per_point(pool, 1000, repeat))
     with ThreadPoolExecutor(WORKERS) as pool:
-        print(f"  {'a given ThreadPoolExecutor':44} {per_point(pool, 1000, repeat):8.2f}")
+        row("a given ThreadPoolExecutor", per_point(pool, 1000, repeat))
         with tempfile.TemporaryDirectory() as folder:
-            stored = per_point(pool, 1000, repeat, folder)
-        print(f"  {'the same with a store on the local disk':44} {stored:8.2f}")
+            row("the same with a store on the local disk", per_point(pool, 1000, repeat, folder))
     if importlib.util.find_spec("distributed") is None:
         print("  distributed is not installed: Dask is left out")
         return
     from distributed import Client, LocalCluster
 
-    options = dict(n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+    options = dict(n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50)
     with LocalCluster(**options) as cluster, Client(cluster) as client:
-        print(f"  {'Dask LocalCluster':44} {per_point(client.get_executor(), 500, repeat):8.2f}")
+        row("Dask LocalCluster, scheduler included", per_point(client.get_executor(), 500, repeat))
 
 
 def travel(repeat: int) -> None:
@@ -108,61 +118,51 @@ def travel(repeat: int) -> None:
 
 
 def work(repeat: int) -> None:
-    print(f"\nWall nanoseconds per path-step of points of 10,240 paths in the double well, {WORKERS} workers")
-    for n_steps, points in ((2_000, 24), (20_000, 6), (100_000, 4)):
+    print(f"\nPoints of 10,240 paths in the double well, {WORKERS} workers: CPU nanoseconds per path-step")
+    for n_steps in (2_000, 20_000, 100_000):
         with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-            grid = {"D": [0.1], "n_steps": [n_steps]}
-            shld.sweep(ends, {**grid, "piece": list(range(-2 * WORKERS, 0))}, executor=pool, progress=False)  # compiled
-            begin = time.perf_counter()
-            shld.sweep(ends, {**grid, "piece": list(range(points))}, executor=pool, progress=False)
-            spent = (time.perf_counter() - begin) / points
-        ns = spent * WORKERS / (n_steps * 10_240) * 1e9
-        print(f"  {n_steps:7d} steps, {spent * WORKERS:6.2f} s a point: {ns:6.2f} on each worker")
+            grid = {"D": [0.1], "n_steps": [n_steps], "piece": list(range(2 * WORKERS + 4))}
+            result = shld.sweep(ends, grid, executor=pool, progress=False)
+        seconds = float(np.median(result.array("seconds")))  # the first ones compile
+        print(f"  {n_steps:7d} steps: {seconds / (n_steps * 10_240) * 1e9:6.2f}   ({seconds:.2f} s a point)")
 
 
 def start(repeat: int) -> None:
     code = (
-        "import shld_sim as shld\n"
+        "import time, shld_sim as shld\n"
         "shld.simulate(shld.Langevin(shld.DoubleWell(), 0.1), -1.0, 1e-3, n_steps=1000, n_paths=1000)\n"
+        "print(time.process_time())\n"
     )
-    print("\nSeconds from the start of an interpreter to the end of a first simulate")
+    print("\nCPU seconds from the start of an interpreter to the end of a first simulate")
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
         for name, times in (("nothing compiled", 1), ("compiled code on the disk", repeat)):
             taken = []
             for _ in range(times):
-                begin = time.perf_counter()
-                subprocess.run([sys.executable, "-c", code], check=True, env=environment)
-                taken.append(time.perf_counter() - begin)
+                command = [sys.executable, "-c", code]
+                answer = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+                taken.append(float(answer.stdout))
             print(f"  {name:44} {statistics.median(taken):8.2f}")
 
 
 RUN = """
-import time
-import shld_sim as shld
-from bench_sweep import nothing
+from bench_sweep import per_point, row
 from mpi4py.futures import MPIPoolExecutor
 
 if __name__ == "__main__":
     with MPIPoolExecutor() as pool:
-        for points in (100, 1000):
-            begin = time.perf_counter()
-            grid = {"D": [0.1], "piece": list(range(points))}
-            result = shld.sweep(nothing, grid, seed=points, executor=pool, progress=False)
-            taken = (time.perf_counter() - begin) / points * 1e3
-            assert not result.errors
-    print(f"  {'MPIPoolExecutor, mpiexec -n 2 (one worker)':44} {taken:8.2f}")
+        row("MPIPoolExecutor, mpiexec -n 2 (one worker)", per_point(pool, 1000, {repeat}))
 """
 
 
 def mpi(repeat: int) -> None:
-    print("\nThe same over MPI")
+    print("\nThe same over MPI, milliseconds per point, wall and CPU of the process that sweeps (it polls)")
     if importlib.util.find_spec("mpi4py") is None or shutil.which("mpiexec") is None:
         print("  mpi4py or mpiexec is not installed: left out")
         return
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "run.py"
-        script.write_text(RUN, encoding="utf-8")
+        script.write_text(RUN.format(repeat=repeat), encoding="utf-8")
         path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = ["mpiexec", "-n", "2", sys.executable, "-m", "mpi4py.futures", str(script)]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})
