@@ -15,10 +15,11 @@ from shld_sim.domains import Domain, as_domain
 from shld_sim.grid import thermodynamics
 from shld_sim.grid.boundaries import Boundary, checked_boundary
 from shld_sim.grid.chain import Array, Chain
+from shld_sim.grid.fractional import StableChain
 from shld_sim.grid.generator import Landscape
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
-from shld_sim.models import Langevin, Model, require
+from shld_sim.models import Langevin, LevyFlight, Model, require
 
 Set = Domain | tuple[float, float]
 
@@ -437,10 +438,29 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     """Return the solver for a model."""
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
+    if isinstance(model, LevyFlight):
+        return _stable(require(model, LevyFlight, dim=1), grid, kinds[0])
     model = require(model, Langevin, dim=1)
     line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
     _warn_of_cut(line)
     return line
+
+
+def _stable(model: LevyFlight, grid: Grid, kinds: tuple[str, str]) -> Chain:
+    """Return the solver for stable noise; at ``alpha = 2`` that of the Langevin equation with ``D = sigma^2``."""
+    sigma = _checks.positive("sigma", model.sigma)
+    if model.alpha == 2.0:
+        return _chain(Langevin(model.potential, sigma**2), grid, (kinds,))
+    chain = StableChain(model.potential, model.alpha, sigma, grid, kinds)
+    cut = chain.cut() if "reflecting" in kinds else 0.0
+    if 1e-2 < cut < np.inf:
+        warnings.warn(
+            f"about {cut:.1g} of the probability lies beyond the box ({grid.low!r}, {grid.high!r}): densities are those "
+            "of paths in the box; use a wider Grid, or correct by mass_beyond",
+            UserWarning,
+            stacklevel=5,
+        )
+    return chain
 
 
 def _times(t: Any) -> tuple[Array, bool]:

@@ -150,7 +150,7 @@ def assemble(landscape: Landscape, grid: Grid, boundary: tuple[str, str]) -> Rat
     work = exit_left = exit_right = 0.0
     periodic = boundary[0] == "periodic"
     if periodic:
-        work = _work_per_turn(landscape, grid, V)
+        work = work_per_turn(landscape, grid, V)
         across_end = float(a[0]) / (x[0] - grid.low + grid.high - x[-1])
         uphill, downhill = bernoulli(np.array([(V[0] + work - V[-1]) / D]))
         right[-1], left[0] = across_end * float(uphill[0]) / width[-1], across_end * float(downhill[0]) / width[0]
@@ -178,7 +178,7 @@ def matrix(rates: Rates) -> sparse.csc_array:
     return L
 
 
-def _work_per_turn(landscape: Landscape, grid: Grid, V: Array) -> float:
+def work_per_turn(landscape: Landscape, grid: Grid, V: Array) -> float:
     """Return ``V(x + length) - V(x)``, zero when below rounding; raise unless it is the same for all ``x``."""
     turn = landscape.energy(grid.x + (grid.high - grid.low)) - V
     scale = float(np.ptp(V) + np.abs(turn).max())
