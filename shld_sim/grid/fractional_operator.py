@@ -142,10 +142,22 @@ def drift_rates(rise: Array, w: Array, n: int, ring: bool) -> sparse.csr_array:
     downhill, uphill = bernoulli(rise / w[0])
     right, left = w[0] * (downhill - 1.0), w[0] * (uphill - 1.0)  # beyond the rate of the jumps
     surplus = 0.5 * (right + left)
-    blocks = [_pairs(np.arange(rise.size), 1, right, left, n)]
+    diagonal = np.zeros(n)
+    rows, columns, values = [], [], []
+
+    def add(first: NDArray[Any], k: int, ahead: Array, back: Array) -> None:
+        """Add rates from cells ``first`` to ``first + k`` and back."""
+        other = (first + k) % n
+        diagonal[first] -= ahead
+        diagonal[other] -= back
+        rows.extend([other, first])
+        columns.extend([first, other])
+        values.extend([ahead, back])
+
+    add(np.arange(rise.size), 1, right, left)
     paid = 0.0
     for k in range(2, w.size + 1):
-        # half of a pair's distance away from both: on an edge for odd k, in a cell for even k
+        # midway between the two cells: on an edge for odd k, in a cell for even k
         back = (k - 1) // 2
         if ring:
             at = np.roll(surplus, -back)
@@ -157,16 +169,12 @@ def drift_rates(rise: Array, w: Array, n: int, ring: bool) -> sparse.csr_array:
         first = np.flatnonzero(gone)
         if first.size == 0:
             break
-        blocks.append(_pairs(first, k, -gone[first], -gone[first], n))
-    values, rows, columns = (np.concatenate(part) for part in zip(*blocks, strict=True))
-    return sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(n, n)))
-
-
-def _pairs(first: NDArray[Any], k: int, ahead: Array, back: Array, n: int) -> tuple[Array, NDArray[Any], NDArray[Any]]:
-    """Return values, rows and columns of rates between cells ``first`` and ``first + k``, with what they take away."""
-    other = (first + k) % n
-    values = np.concatenate([ahead, -ahead, back, -back])
-    return values, np.concatenate([other, first, first, other]), np.concatenate([first, first, other, other])
+        add(first, k, -gone[first], -gone[first])
+    rows.append(np.arange(n))
+    columns.append(np.arange(n))
+    values.append(diagonal)
+    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_array(sparse.coo_array(entries, shape=(n, n)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +219,13 @@ class StableOperator:
     def cells(self) -> NDArray[np.intp]:
         """Numbers of the cells inside."""
         return np.flatnonzero(self.inside)
+
+    @cached_property
+    def reach(self) -> int:
+        """Distance of the farthest cells between which the drift has left out jumps."""
+        rows, columns = self.local.tocoo().coords
+        apart = np.abs(rows - columns)
+        return int((np.minimum(apart, self.size - apart) if self.ring else apart).max(initial=0))
 
     def restricted(self, inside: NDArray[np.bool_], kill: Array, landing: tuple[bool, bool]) -> StableOperator:
         """Return the chain that stops when it leaves the cells ``inside``."""

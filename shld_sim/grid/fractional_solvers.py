@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,9 @@ Array = NDArray[np.float64]
 DENSE = 2000  # cells up to which a matrix is stored and factored
 BAND = 16  # neighbours on either side that the preconditioner treats exactly
 BLOCKS = 800  # size of its coarse problem
+SQUARED = 1000  # cells up to which exponentials are squared as matrices
+VECTORS = 36  # size of the Krylov space of a step in time
+STEP_ERROR = 1e-9  # of a step in time, in probability
 TOLERANCE = 1e-11  # relative residual of an iterative solution; worse than 1e-8 is refused
 
 
@@ -67,18 +71,18 @@ class Resolvent:
         if cells.size <= DENSE:
             x[cells] = linalg.lu_solve(self._factors, b[cells], trans=int(self.transposed))
             return x
-        m = cells.size
-        A = splinalg.LinearOperator((m, m), matvec=self._product, dtype=np.float64)
-        M = splinalg.LinearOperator((m, m), matvec=self._preconditioned, dtype=np.float64)
-        size = float(np.linalg.norm(b[cells]))
-        if size == 0.0:
-            return x
-        found, _ = splinalg.gmres(A, b[cells], rtol=TOLERANCE, atol=0.0, restart=80, maxiter=6, M=M)
-        residual = float(np.linalg.norm(b[cells] - self._product(found))) / size
-        if not residual <= 1e-8:
+        # rows of functions, not of probabilities, are divided by the rate out of their cell: all are then of one size
+        scale = 1.0 / self._outflow if self.transposed else np.ones(cells.size)
+        found, residual, floor = _gmres(
+            lambda y: scale * self._product(y),
+            lambda r: self._preconditioned(r / scale),
+            scale * b[cells],
+            self._outflow * scale,
+        )
+        if not residual <= max(1e-8, 10.0 * floor):
             raise RuntimeError(
-                f"the linear system of {m} cells was not solved: relative residual {residual:.1e} after 480 iterations; "
-                f"use a finer grid, or one of at most {DENSE} cells, which is solved directly"
+                f"the linear system of {cells.size} cells was not solved: relative residual {residual:.1e}; use a finer grid, "
+                f"or one of at most {DENSE} cells, which is solved directly"
             )
         x[cells] = found
         return x
@@ -96,12 +100,13 @@ class Resolvent:
         """Factor the band and the chain of blocks."""
         operator, cells = self.operator, self.operator.cells
         m = cells.size
-        band = -operator.band(BAND)
+        self._outflow = self.shift + operator.total + operator.kill[cells] - operator.local.diagonal()[cells]
+        width = -(-m // BLOCKS)
+        band = -operator.band(max(BAND, operator.reach, width // 3))
         band.setdiag(band.diagonal() + self.shift)
         self._band = splinalg.splu(band, permc_spec="NATURAL", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
         # runs of neighbouring cells, each cut into blocks
         breaks = np.flatnonzero(np.diff(cells) > 1) + 1
-        width = -(-m // BLOCKS)
         starts, stops = [], []
         for run in np.split(cells, breaks):
             cuts = np.append(np.arange(run[0], run[-1] + 1, width), run[-1] + 1)
@@ -127,68 +132,179 @@ class Resolvent:
         return np.asarray(z + self._band.solve(rest, trans="T" if self.transposed else "N"))
 
 
-def exponential(operator: StableOperator, m0: Array, times: Array, tolerance: float = 1e-12) -> Array:
-    r"""Return ``exp(L t) m0`` at every time, shape ``(len(times), n)``.
+def _gmres(
+    product: Callable[[Array], Array], precondition: Callable[[Array], Array], b: Array, size: Array, most: int = 200
+) -> tuple[Array, float, float]:
+    """Solve ``product(x) = b`` by GMRES, preconditioned from the right so that the residual is the true one.
 
-    From the Krylov space of ``(1 - gamma L)^-1`` (shift-and-invert Arnoldi): ``gamma = t/10`` serves all times of one
-    octave, and some 30 solutions give all digits however stiff the chain is. A time that does not converge is reached in
-    two halves.
+    ``size`` is that of the diagonal: rounding alone leaves a residual of about ``1e-16 |size x|``, below which it makes no
+    sense to go.
 
-    Raises
-    ------
-    RuntimeError
-        If the result is not a probability to ``1e-9``.
+    Returns
+    -------
+    x : ndarray
+    residual, floor : float
+        The residual reached and the one due to rounding, relative to ``b``.
+
+    References
+    ----------
+    Saad & Schultz, SIAM J. Sci. Stat. Comput. 7 (1986) 856.
+    """
+    whole = float(np.linalg.norm(b))
+    x, floor = np.zeros_like(b), 0.0
+    if whole == 0.0:
+        return x, 0.0, 0.0
+    r, residual = b, 1.0
+    for _ in range(3):  # a fresh start from the true residual, where rounding has spoilt the recursion
+        V, H = [r / np.linalg.norm(r)], np.zeros((most + 1, most))
+        target = max(TOLERANCE, floor) / residual
+        y = np.zeros(0)
+        for j in range(most):
+            w = product(precondition(V[j]))
+            for _ in range(2):
+                for i, v in enumerate(V):
+                    overlap = float(v @ w)
+                    w = w - overlap * v
+                    H[i, j] += overlap
+            H[j + 1, j] = np.linalg.norm(w)
+            right = np.zeros(j + 2)
+            right[0] = 1.0
+            y = np.linalg.lstsq(H[: j + 2, : j + 1], right, rcond=None)[0]
+            left = float(np.linalg.norm(right - H[: j + 2, : j + 1] @ y))
+            if left <= target or H[j + 1, j] == 0.0:
+                break
+            V.append(w / H[j + 1, j])
+        x = x + float(np.linalg.norm(r)) * precondition(sum(c * v for c, v in zip(y, V)))
+        r = b - product(x)
+        residual = float(np.linalg.norm(r)) / whole
+        floor = 1e-15 * float(np.linalg.norm(size * x)) / whole
+        if residual <= 2.0 * max(TOLERANCE, floor):
+            break
+    return x, residual, floor
+
+
+def exponential(operator: StableOperator, m0: Array, times: Array) -> Array:
+    """Return ``exp(L t) m0`` at every time, shape ``(len(times), n)``, never negative.
+
+    Up to `SQUARED` cells from non-negative matrices alone, exact to rounding; above in steps, to `STEP_ERROR`.
+    """
+    start = np.where(operator.inside, m0, 0.0)
+    if operator.cells.size <= SQUARED:
+        out = np.zeros((len(times), operator.size))
+        out[:, operator.cells] = _by_squaring(operator.matrix(), start[operator.cells], times)
+        return out
+    return _by_steps(operator, start, times)
+
+
+def _by_squaring(L: Array, m0: Array, times: Array) -> Array:
+    """Return ``exp(L t) m0`` without a subtraction: ``exp(L h)`` from its Poisson series, squared again and again.
+
+    ``L = Lambda (P - 1)`` with a non-negative ``P``. What leaves the chain is collected in one more state, so that the
+    columns of every power sum to one and can be scaled to.
+
+    References
+    ----------
+    Jensen, Skand. Aktuarietidskr. 36 (1953) 87; Xue & Ye, Math. Comp. 82 (2013) 1577.
+    """
+    n = m0.size
+    jumps = float(-L.diagonal().min())
+    P = np.zeros((n + 1, n + 1))
+    P[:n, :n] = L / jumps
+    P[np.arange(n), np.arange(n)] += 1.0
+    P[n, n] = 1.0
+    np.maximum(P, 0.0, out=P)  # the largest outflow leaves a 0 with a rounding error
+    P[n, :n] = np.maximum(1.0 - P[:n, :n].sum(axis=0), 0.0)
+    state, step = np.append(m0, 0.0), 0.5 / jumps
+    whole = [int(t // step) for t in times]
+    out = np.empty((n + 1, len(times)))
+    for column, (t, count) in enumerate(zip(times, whole, strict=True)):
+        out[:, column] = _poisson(P, state, max(jumps * (float(t) - count * step), 0.0))
+    if any(whole):
+        P2 = P @ P
+        P3, P4 = P2 @ P, P2 @ P2
+        # exp(1/2 (P - 1)) to the power 15 of P, in four groups of four
+        c = [0.5**k / math.factorial(k) for k in range(16)]
+        Q = np.zeros_like(P)
+        for group in (12, 8, 4, 0):
+            Q = P4 @ Q if group < 12 else Q
+            Q += c[group + 1] * P + c[group + 2] * P2 + c[group + 3] * P3
+            Q[np.diag_indices_from(Q)] += c[group]
+        while True:
+            Q /= Q.sum(axis=0)
+            chosen = [column for column, count in enumerate(whole) if count & 1]
+            if chosen:
+                out[:, chosen] = Q @ out[:, chosen]
+            whole = [count >> 1 for count in whole]
+            if not any(whole):
+                break
+            Q = Q @ Q
+    out *= state.sum() / out.sum(axis=0)
+    return np.ascontiguousarray(out[:n].T)
+
+
+def _poisson(P: Array, state: Array, mean: float) -> Array:
+    """Return ``sum_k exp(-mean) mean^k / k! P^k state`` for a mean of at most about 1."""
+    term, total = state, state.copy()
+    for k in range(1, 18):
+        term = P @ term * (mean / k)
+        total += term
+    return np.asarray(total * math.exp(-mean))
+
+
+def _by_steps(operator: StableOperator, m0: Array, times: Array) -> Array:
+    r"""Return ``exp(L t) m0`` in steps that grow as the solution gets smoother.
+
+    Within a step ``tau``, the Krylov space of ``(1 - gamma L)^-1``, ``gamma = tau/10``, holds the solution at all times
+    (shift-and-invert Arnoldi): convergence does not depend on how stiff the chain is. A step that needs more than
+    `VECTORS` vectors is cut to a quarter.
 
     References
     ----------
     van den Eshof & Hochbruck, SIAM J. Sci. Comput. 27 (2006) 1438; Moret & Novati, BIT 44 (2004) 595.
     """
     out = np.empty((len(times), operator.size))
-    start = np.where(operator.inside, m0, 0.0)
-    octaves: dict[int, list[int]] = {}
-    for row, t in enumerate(times):
-        if t > 0.0:
-            octaves.setdefault(int(np.floor(np.log2(t))), []).append(row)
-        else:
-            out[row] = start
-    for octave, rows in octaves.items():
-        out[rows] = _octave(operator, start, times[rows], 2.0**octave, tolerance, 6)
-    worst = float(np.maximum(-out, 0.0).sum(axis=1).max(initial=0.0))
-    if worst > 1e-9 * max(float(start.sum()), 1e-300):
-        raise RuntimeError(f"internal error in grid.fractional_solvers: negative probability {worst:.1e}")
-    return np.maximum(out, 0.0)
-
-
-def _octave(operator: StableOperator, m0: Array, times: Array, scale: float, tolerance: float, halvings: int) -> Array:
-    """Return ``exp(L t) m0`` for times between ``scale`` and twice that."""
-    gamma = 0.1 * scale
-    resolvent = Resolvent(operator, shift=1.0 / gamma)
-    found = _arnoldi(lambda x: resolvent.solve(x) / gamma, m0, times, gamma, tolerance)
-    if found is not None:
-        return found
-    if halvings == 0:
-        raise RuntimeError(f"exp(L t) did not converge for t = {times!r}: use a finer grid")
-    half = _octave(operator, m0, np.array([0.5 * scale]), 0.5 * scale, tolerance, halvings - 1)[0]
-    out = np.empty((times.size, m0.size))
-    for row, t in enumerate(times):
-        rest = t - 0.5 * scale
-        octave = 2.0 ** np.floor(np.log2(rest))
-        out[row] = _octave(operator, half, np.array([rest]), octave, tolerance, halvings - 1)[0]
+    order = np.argsort(times, kind="stable")
+    state, now, resolvents = m0, 0.0, dict[float, Resolvent]()
+    end = float(times.max(initial=0.0))
+    tau = 4.0 ** math.floor(math.log(end / 100.0, 4.0)) if end > 0.0 else 1.0
+    done = 0
+    while done < order.size:
+        due = [int(row) for row in order[done:] if times[row] - now <= tau]
+        if due and times[due[-1]] == now:
+            out[due] = state
+            done += len(due)
+            continue
+        targets = np.array([times[row] - now for row in due] + [tau])
+        gamma = 0.1 * tau
+        if gamma not in resolvents:
+            resolvents = {gamma: Resolvent(operator, shift=1.0 / gamma)}
+        solve = resolvents[gamma].solve
+        found = _arnoldi(lambda x, solve=solve, gamma=gamma: solve(x) / gamma, state, targets, gamma)  # type: ignore[misc]
+        if found is None:
+            tau /= 4.0
+            if tau < 1e-15 * end:
+                raise RuntimeError(f"exp(L t) did not converge at t = {now!r}: use a finer grid")
+            continue
+        worst = float(np.maximum(-found, 0.0).sum(axis=1).max())
+        if worst > 100.0 * STEP_ERROR * float(m0.sum()):
+            raise RuntimeError(f"exp(L t) became negative at t = {now!r} by {worst:.1e}: use a finer grid")
+        found = np.maximum(found, 0.0)
+        out[due] = found[:-1]
+        done += len(due)
+        state, now, tau = found[-1], now + tau, 4.0 * tau
     return out
 
 
-def _arnoldi(
-    solve: Callable[[Array], Array], m0: Array, times: Array, gamma: float, tolerance: float, most: int = 60
-) -> Array | None:
-    """Return ``exp(L t) m0`` from the Krylov space of ``solve = (1 - gamma L)^-1``, or None when 60 vectors do not do."""
+def _arnoldi(solve: Callable[[Array], Array], m0: Array, times: Array, gamma: float) -> Array | None:
+    """Return ``exp(L t) m0`` from the Krylov space of ``solve = (1 - gamma L)^-1``, or None when it converges too slowly."""
     size = float(np.linalg.norm(m0))
     if size == 0.0:
         return np.zeros((times.size, m0.size))
-    V = np.zeros((most + 1, m0.size))
-    H = np.zeros((most + 1, most))
+    V = np.zeros((VECTORS + 1, m0.size))
+    H = np.zeros((VECTORS + 1, VECTORS))
     V[0] = m0 / size
     before: Array | None = None
-    for j in range(most):
+    for j in range(VECTORS):
         w = solve(V[j])
         for _ in range(2):  # Gram-Schmidt, twice
             overlap = V[: j + 1] @ w
@@ -196,11 +312,11 @@ def _arnoldi(
             H[: j + 1, j] += overlap
         H[j + 1, j] = np.linalg.norm(w)
         closed = H[j + 1, j] < 1e-14 * np.abs(H[: j + 1, j]).max()
-        if closed or j % 4 == 3:
+        if closed or j % 3 == 2:
             inner = (np.eye(j + 1) - np.linalg.inv(H[: j + 1, : j + 1])) / gamma
             weights = np.array([size * linalg.expm(t * inner)[:, 0] for t in times])
             now = weights @ V[: j + 1]
-            if closed or (before is not None and np.abs(now - before).sum(axis=1).max() < tolerance * np.abs(m0).sum()):
+            if closed or (before is not None and np.abs(now - before).sum(axis=1).max() < STEP_ERROR * m0.sum()):
                 return np.asarray(now)
             before = now
         V[j + 1] = w / H[j + 1, j]
