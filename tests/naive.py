@@ -377,3 +377,18 @@ def diffusion_path(drift, matrix, x0, dt: float, increments, scheme: str = "eule
         x = x + step
         states.append(x)
     return np.stack(states)
+
+
+def preconditioned_path(gradient, metric, divergence, D: float, x0, dt: float, increments) -> np.ndarray:
+    """Every state of dX = (D div M - M grad V) dt + sqrt(2 D) L dW with the Cholesky factor L of M, (n_paths, d, d)."""
+    drift = lambda x: D * divergence(x) - np.einsum("nij,nj->ni", metric(x), gradient(x))
+    return diffusion_path(drift, lambda x: math.sqrt(2.0 * D) * np.linalg.cholesky(metric(x)), x0, dt, increments)
+
+
+def label_noise_chain(residual, gradient, x0, h: float, errors) -> np.ndarray:
+    """Every state of x' = x - h (f(x) + e) grad f(x) with the errors e of the labels, shape (n_steps, n_paths)."""
+    states = [np.array(x0, dtype=float)]
+    for e in errors:
+        x = states[-1]
+        states.append(x - h * (residual(x) + e)[:, None] * gradient(x))
+    return np.stack(states)

@@ -81,7 +81,8 @@ def ensemble_plan(model: Model, scheme: str, dt: float, given: bool, boundary: s
         fixed = (model.form, model.dim, model.noise_dim, scheme, given)
         run = diffusion.diffusion_kernel(model.drift, model.noise, *fixed)
         width = max(model.dim, model.noise_dim)
-        return Plan(run, model.params, 2.0, 1.0 if given else math.sqrt(dt), ensemble.B, width)
+        lanes = diffusion.lanes(model.dim, model.noise_dim)
+        return Plan(run, model.params, 2.0, 1.0 if given else math.sqrt(dt), lanes, width)
     functions = model.potential.functions
     if isinstance(model, Underdamped):
         from shld_sim.engine import inertial
@@ -95,7 +96,7 @@ def ensemble_plan(model: Model, scheme: str, dt: float, given: bool, boundary: s
     flow = functions.flow if scheme == "split" else None
     run = ensemble.ensemble_kernel(functions.gradient, flow, functions.vector, model.dim, kind, scheme, boundary)
     params = model.potential.params if box is None else (model.potential.params, np.array(box))
-    return Plan(run, params, alpha, unit, ensemble.B, model.dim)
+    return Plan(run, params, alpha, unit, ensemble.LONG_B if functions.vector else ensemble.B, model.dim)
 
 
 def walls(model: Model, box: Any, boundary: str | None, start: Array) -> tuple[str, Box]:
@@ -188,10 +189,12 @@ def _check_diffusion(model: Diffusion, points: Array) -> None:
     """Raise unless the two functions compile and are finite at the first 1000 ``points``."""
     from shld_sim.engine import diffusion
 
-    points = np.ascontiguousarray(points[:1000])
+    # a matrix in 2000 dimensions takes 32 MB
+    entries = model.dim * (1 if model.form == "diagonal" else model.noise_dim)
+    points = np.ascontiguousarray(points[: max(1, min(1000, 2**24 // entries))])
     drift = np.empty_like(points)
     try:
-        compiled_rows(model.drift, model.dim, True, model.form == "vector")(points, model.params, drift)
+        compiled_rows(model.drift, model.dim, True, model.dim > 3)(points, model.params, drift)
     except ValueError as error:
         raise ValueError(str(error).replace("gradient", "drift", 1)) from error
     try:
@@ -202,7 +205,7 @@ def _check_diffusion(model: Diffusion, points: Array) -> None:
         bad = ~np.isfinite(values.reshape(len(points), -1)).all(axis=1)
         if bad.any():
             at = points[bad][0].tolist() if model.dim > 1 else float(points[bad][0, 0])
-            raise ValueError(f"{name} must be finite at x0, got {values[bad][0].tolist()} at x={at}")
+            raise ValueError(f"{name} must be finite at x0, got {values[bad][0].tolist()!s:.400} at x={at!s:.400}")
 
 
 def first_momenta(
@@ -275,7 +278,8 @@ def stable_step(model: Model, x: Array) -> float:
     """
     if isinstance(model, Diffusion):
         return math.nan  # not known
-    points = x[np.isfinite(x).all(axis=1)][:1000]
+    # a Hessian in 2000 dimensions takes 32 MB
+    points = x[np.isfinite(x).all(axis=1)][: max(1, min(1000, 2**22 // model.dim**2))]
     hessian = model.potential.hessian(points if model.dim > 1 else points[:, 0])
     eigenvalues = np.linalg.eigvalsh(hessian) if model.dim > 1 else hessian
     largest = float(np.max(np.abs(eigenvalues), initial=0.0))
