@@ -1,6 +1,8 @@
 """Grid solvers: the Fokker-Planck equation on cells, its spectrum, exit problems and thermodynamics."""
 
+from shld_sim.grid.extrapolation import Limit, extrapolate
 from shld_sim.grid.fokker_planck import FokkerPlanck
+from shld_sim.grid.fractional import ExitPlaces
 from shld_sim.grid.mesh import Edges, Grid, Stretched, Uniform
 
-__all__ = ["Edges", "FokkerPlanck", "Grid", "Stretched", "Uniform"]
+__all__ = ["Edges", "ExitPlaces", "FokkerPlanck", "Grid", "Limit", "Stretched", "Uniform", "extrapolate"]

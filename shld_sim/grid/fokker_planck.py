@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -15,7 +16,7 @@ from shld_sim.domains import Domain, as_domain
 from shld_sim.grid import thermodynamics
 from shld_sim.grid.boundaries import Boundary, checked_boundary
 from shld_sim.grid.chain import Array, Chain
-from shld_sim.grid.fractional import StableChain
+from shld_sim.grid.fractional import ExitPlaces, StableChain
 from shld_sim.grid.generator import Landscape
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
@@ -26,15 +27,15 @@ Set = Domain | tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class FokkerPlanck:
-    r"""``dp/dt = d/dx (V' p + D dp/dx)`` on a grid, for ``dX = -V' dt + sqrt(2 D) dW``.
+    r"""``dp/dt = d/dx (V' p + D dp/dx)`` on a grid, for ``dX = -V' dt + sqrt(2 D) dW``; for stable noise see the notes.
 
     One matrix with Scharfetter-Gummel fluxes answers every question: off-diagonals are non-negative, probability is
     conserved, and ``exp(-V(x_i) / D)`` is stationary to rounding. Everything else is second order in the cell width.
 
     Parameters
     ----------
-    model : Langevin
-        One-dimensional model with constant ``D``.
+    model : Langevin or LevyFlight
+        One-dimensional model with constant ``D`` or ``sigma``.
     grid : Grid
         The box and its cells. With reflecting ends it should reach far enough that the Gibbs weight there
         is negligible: a ``UserWarning`` says when it does not.
@@ -63,10 +64,17 @@ class FokkerPlanck:
     Valid while ``exp(-V/D)`` varies by less than about a factor ``e`` per cell where probability lives; beyond that
     the solution stays positive and conserving, but diffusion is overestimated as by an upwind scheme.
 
+    A `LevyFlight` has ``dp/dt = d/dx (V' p) - sigma^alpha (-d^2/dx^2)^(alpha/2) p``, for every ``0 < alpha <= 2``: long jumps
+    at positive rates between equal cells, of second order in ``dx``. Domains absorb on their whole complement. Jumps beyond a
+    reflecting end stop there, so that densities are those of the path while it is in the box: `mass_beyond` tells what is
+    missing, and a ``UserWarning`` when that is more than a hundredth. Up to 1000 cells `propagate` is exact in time, above
+    within 1e-8.
+
     References
     ----------
     Scharfetter & Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Chang & Cooper, J. Comput. Phys. 6 (1970) 1;
-    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017.
+    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017. Stable noise: Huang & Oberman, SIAM J. Numer. Anal. 52 (2014) 3056,
+    and `shld_sim.grid.fractional_operator`.
 
     Examples
     --------
@@ -77,7 +85,7 @@ class FokkerPlanck:
     30.8
     """
 
-    model: Langevin
+    model: Langevin | LevyFlight
     grid: Grid
     boundary: Any = "reflecting"
     chain: Chain = field(init=False, repr=False)
@@ -285,7 +293,68 @@ class FokkerPlanck:
         q = self.chain.committor(as_domain("a", a, dim), as_domain("b", b, dim))
         return q.reshape(self.grid.shape)
 
+    def exit_distribution(self, domain: Set | None, p0: Any) -> ExitPlaces:
+        r"""Return where paths with stable noise are right after they have left ``domain``.
+
+        The density of the place ``y`` is ``int g(x) c sigma^alpha / |y - x|^(1 + alpha) dx``, where ``g(x) dx`` is the mean time
+        spent near ``x`` before. From ``x`` in ``(-L, L)``, without drift, it is [1]_
+
+        ``sin(pi alpha/2) / pi ((L^2 - x^2) / (y^2 - L^2))^(alpha/2) / |x - y|``.
+
+        Parameters
+        ----------
+        domain : (float, float), Interval, Box or None
+            Where the path runs, as in `mean_exit_time`.
+        p0 : ndarray, callable or point
+            The start, as in `propagate`; what of it lies outside the domain is left out.
+
+        Returns
+        -------
+        ExitPlaces
+            Probabilities by cell and beyond the box, and the density at any point.
+
+        Raises
+        ------
+        TypeError
+            If the noise is Gaussian: paths then leave through the ends, with the probabilities of `committor`.
+        ValueError
+            If the domain cannot be left, or the start lies outside.
+
+        References
+        ----------
+        .. [1] R. M. Blumenthal, R. K. Getoor, D. B. Ray, Trans. Amer. Math. Soc. 99, 540 (1961).
+        """
+        return self._stable("exit_distribution").exit_places(self._domain("domain", domain), self._initial(p0))
+
     # -- of densities ----
+
+    def mass_beyond(self, p: Array | None = None, f: Callable[[Array], Any] | None = None) -> float:
+        r"""Return the probability beyond the reflecting ends of the box, or the integral of ``f`` over it; stable noise.
+
+        In the steady state the jumps over a point ``y`` beyond the box equal the drift back,
+        ``|V'(y)| p(y) = Gamma(alpha) sin(pi alpha/2) / pi sigma^alpha E |y - X|^(-alpha)``, relative error about the mass itself.
+        Of the whole line, ``E f = (1 - mass_beyond(p)) mean(p, f) + mass_beyond(p, f)``.
+
+        Parameters
+        ----------
+        p : ndarray, shape (n,), optional
+            Density at the cell centres. Default: the steady state. Of other densities it is right where the drift back is fast.
+        f : callable, optional
+            Function of an array of points. Default: 1.
+
+        Returns
+        -------
+        float
+            Infinite where the potential does not confine.
+
+        Raises
+        ------
+        TypeError
+            If the noise is Gaussian: the box then cuts the Gibbs law.
+        """
+        chain = self._stable("mass_beyond")
+        m = chain.stationary() if p is None else self._density("p", p) * chain.volumes
+        return chain.beyond(m, f)
 
     def current(self, p: Array) -> Array:
         """Return the flux ``J = -V' p - D dp/dx``, positive to the right.
@@ -359,6 +428,11 @@ class FokkerPlanck:
         return grid.integrate(density * values)
 
     # -- arguments ----
+
+    def _stable(self, what: str) -> StableChain:
+        if not isinstance(self.chain, StableChain):
+            raise TypeError(f"{what} needs a LevyFlight with alpha < 2, got {self.model!r}")
+        return self.chain
 
     def _conserving(self, what: str) -> None:
         if not self.chain.conserving:
@@ -439,14 +513,14 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
     if isinstance(model, LevyFlight):
-        return _stable(require(model, LevyFlight, dim=1), grid, kinds[0])
+        return _stable_chain(require(model, LevyFlight, dim=1), grid, kinds[0])
     model = require(model, Langevin, dim=1)
     line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
     _warn_of_cut(line)
     return line
 
 
-def _stable(model: LevyFlight, grid: Grid, kinds: tuple[str, str]) -> Chain:
+def _stable_chain(model: LevyFlight, grid: Grid, kinds: tuple[str, str]) -> Chain:
     """Return the solver for stable noise; at ``alpha = 2`` that of the Langevin equation with ``D = sigma^2``."""
     sigma = _checks.positive("sigma", model.sigma)
     if model.alpha == 2.0:

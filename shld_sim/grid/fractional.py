@@ -335,9 +335,7 @@ class StableChain(Chain):
                 outside[end] = float(operator.beyond[end] @ occupation)
             else:
                 outside[end] = gone + (0.0 if operator.landing[end] else float(operator.beyond[end] @ occupation))
-        return ExitPlaces(
-            self.grid.x, landed, outside[0], outside[1], occupation, self.alpha, self.sigma, (low, high)
-        )
+        return ExitPlaces(self.grid.x, landed, outside[0], outside[1], occupation, self.alpha, self.sigma, (low, high))
 
     # -- currents ----
 
@@ -434,7 +432,7 @@ class StableChain(Chain):
     def _modes(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return eigenvalues and eigenvectors by inverse iteration (ARPACK), all of them from the matrix when it is small."""
         n = self.size
-        if n <= DENSE and k > min(n // 4, 40) or n < 40:
+        if n < 40 or (n <= DENSE and k > min(n // 4, 40)):
             values, vectors = np.linalg.eig(-self.operator.matrix())
         else:
             shift = self._slow_rate()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, linalg, sparse
+from scipy import fft, sparse
 from scipy.special import gamma, zeta
 
 from shld_sim.grid.generator import bernoulli
@@ -294,7 +294,10 @@ class StableOperator:
             even[1:n] = self.rates[: n - 1][::-1]
             even[0] = even[-1] = 0.0
         twice = np.concatenate([[0.0, 0.0], np.cumsum(np.cumsum(even))])  # second difference at m + 1: even at m
-        lags = lambda a, b: twice[a[:, None] - b[None, :] + n + 1]
+
+        def lags(a: NDArray[np.intp], b: NDArray[np.intp]) -> Array:
+            return np.asarray(twice[a[:, None] - b[None, :] + n + 1])
+
         sums = lags(stops, starts) - lags(starts, starts) - lags(stops, stops) + lags(starts, stops)
         sizes = stops - starts
         owner = np.full(n, -1)
@@ -335,8 +338,3 @@ class StableOperator:
     @cached_property
     def _off_diagonal(self) -> sparse.csr_array:
         return sparse.csr_array(self.local - sparse.diags_array(self.local.diagonal()))
-
-
-def toeplitz(rates: Array, n: int) -> Array:
-    """Return the dense matrix of the jumps alone, shape ``(n, n)``, diagonal zero."""
-    return np.asarray(linalg.toeplitz(np.concatenate([[0.0], rates[: n - 1]])))

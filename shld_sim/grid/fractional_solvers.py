@@ -151,20 +151,23 @@ def _gmres(
     Saad & Schultz, SIAM J. Sci. Stat. Comput. 7 (1986) 856.
     """
     whole = float(np.linalg.norm(b))
-    x, floor = np.zeros_like(b), 0.0
+    x: Array = np.zeros_like(b)
+    floor = 0.0
     if whole == 0.0:
         return x, 0.0, 0.0
-    r, residual = b, 1.0
+    r: Array = b
+    residual = 1.0
     for _ in range(3):  # a fresh start from the true residual, where rounding has spoilt the recursion
-        V, H = [r / np.linalg.norm(r)], np.zeros((most + 1, most))
+        V: list[Array] = [np.asarray(r / np.linalg.norm(r))]
+        H = np.zeros((most + 1, most))
         target = max(TOLERANCE, floor) / residual
         y = np.zeros(0)
         for j in range(most):
             w = product(precondition(V[j]))
-            for _ in range(2):
+            for _ in range(2):  # Gram-Schmidt, twice
                 for i, v in enumerate(V):
                     overlap = float(v @ w)
-                    w = w - overlap * v
+                    w -= overlap * v
                     H[i, j] += overlap
             H[j + 1, j] = np.linalg.norm(w)
             right = np.zeros(j + 2)
@@ -173,8 +176,11 @@ def _gmres(
             left = float(np.linalg.norm(right - H[: j + 2, : j + 1] @ y))
             if left <= target or H[j + 1, j] == 0.0:
                 break
-            V.append(w / H[j + 1, j])
-        x = x + float(np.linalg.norm(r)) * precondition(sum(c * v for c, v in zip(y, V)))
+            V.append(np.asarray(w / H[j + 1, j]))
+        combined = np.zeros_like(b)
+        for c, v in zip(y, V):
+            combined += c * v
+        x += float(np.linalg.norm(r)) * precondition(combined)
         r = b - product(x)
         residual = float(np.linalg.norm(r)) / whole
         floor = 1e-15 * float(np.linalg.norm(size * x)) / whole
