@@ -36,8 +36,8 @@ def extrapolate(values: ArrayLike, widths: ArrayLike, exponents: Sequence[float]
     -------
     Limit
         ``value`` and ``error``. The value comes from the finest grids that fix it. The error is its distance from the
-        extrapolation with one exponent less, or, for a fitted exponent, without the finest grid (on three grids: from the
-        finest value). With a smooth remainder this is rather too large.
+        extrapolation with one exponent less; with a single exponent, from the finest value. With a smooth remainder this is
+        rather too large.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def extrapolate(values: ArrayLike, widths: ArrayLike, exponents: Sequence[float]
     if v.ndim != 1 or v.size < 3:
         raise ValueError(f"values must be at least 3 numbers for a fitted exponent, got shape {v.shape}")
     value = _fitted(v[-3:], h[-3:])
-    return Limit(value, abs(value - (_fitted(v[-4:-1], h[-4:-1]) if v.size > 3 else float(v[-1]))))
+    return Limit(value, abs(value - float(v[-1])))
 
 
 def _known(v: NDArray[np.float64], h: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:

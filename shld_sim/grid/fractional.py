@@ -155,8 +155,12 @@ class StableChain(Chain):
         whole = StableOperator(rates, total, local, beyond, (not ring, not ring), np.zeros(n), every, ring)
         object.__setattr__(self, "operator", whole)
         object.__setattr__(self, "operator", self._part(-np.inf, np.inf).operator)
-        matvec, rmatvec = self.operator.forward, self.operator.backward
-        L = splinalg.LinearOperator((n, n), matvec=matvec, rmatvec=rmatvec, dtype=np.float64)
+        L = splinalg.LinearOperator(
+            (n, n),
+            matvec=lambda m: self.operator.forward(m.ravel()),
+            rmatvec=lambda f: self.operator.backward(f.ravel()),
+            dtype=np.float64,
+        )
         object.__setattr__(self, "generator", L)
 
     @property

@@ -164,7 +164,7 @@ def drift_rates(rise: Array, w: Array, n: int, ring: bool) -> sparse.csr_array:
             at = at if k % 2 else 0.5 * (at + np.roll(at, -1))
         else:
             at = surplus[back : n - 1 - back] if k % 2 else 0.5 * (surplus[:-1] + surplus[1:])[back : n - 2 - back]
-        gone = np.clip(at - paid, 0.0, k * k * w[k - 1]) / (k * k)
+        gone = np.minimum(np.maximum(at - paid, 0.0) / (k * k), w[k - 1])
         paid += k * k * w[k - 1]
         first = np.flatnonzero(gone)
         if first.size == 0:

@@ -161,7 +161,7 @@ def _gmres(
         V: list[Array] = [np.asarray(r / np.linalg.norm(r))]
         H = np.zeros((most + 1, most))
         target = max(TOLERANCE, floor) / residual
-        y = np.zeros(0)
+        y: Array = np.zeros(0)
         for j in range(most):
             w = product(precondition(V[j]))
             for _ in range(2):  # Gram-Schmidt, twice
@@ -172,7 +172,7 @@ def _gmres(
             H[j + 1, j] = np.linalg.norm(w)
             right = np.zeros(j + 2)
             right[0] = 1.0
-            y = np.linalg.lstsq(H[: j + 2, : j + 1], right, rcond=None)[0]
+            y = np.asarray(np.linalg.lstsq(H[: j + 2, : j + 1], right, rcond=None)[0])
             left = float(np.linalg.norm(right - H[: j + 2, : j + 1] @ y))
             if left <= target or H[j + 1, j] == 0.0:
                 break
