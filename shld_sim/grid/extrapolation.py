@@ -14,7 +14,13 @@ from shld_sim import _checks
 
 
 class Limit(NamedTuple):
-    """An extrapolated value and an estimate of its error."""
+    """An extrapolated value and an estimate of its error.
+
+    Parameters
+    ----------
+    value, error : float or ndarray
+        As returned by `extrapolate`.
+    """
 
     value: Any
     error: Any
