@@ -43,7 +43,12 @@ def speed(sizes: list[int]) -> None:
             _, products = timed(lambda fp=fp, m=m, r=repeats: [fp.generator @ m for _ in range(r)])
             _, steady = timed(fp.steady_state)
             _, exit_time = timed(lambda fp=fp: fp.mean_exit_time((-np.inf, 0.0), x0=-1.0))
-            tasks = {"assembly": build, "product": products / repeats, "steady state": steady, "mean exit time": exit_time}
+            tasks = {
+                "assembly": build,
+                "product": products / repeats,
+                "steady state": steady,
+                "mean exit time": exit_time,
+            }
             if n <= 10_000:
                 tasks["propagate to t = 1"] = timed(lambda fp=fp: fp.propagate(-1.0, 1.0))[1]
             for task, seconds in tasks.items():
@@ -58,7 +63,8 @@ def accuracy() -> None:
 
     def line(name: str, alpha: float, sigma: float, n: int, error: float, limit: float | None = None) -> None:
         print(
-            f"{name:26s} {alpha:5.2f}  {sigma:5.2f} {n:12,d} {error:10.1e}" + ("" if limit is None else f" {limit:14.1e}")
+            f"{name:26s} {alpha:5.2f}  {sigma:5.2f} {n:12,d} {error:10.1e}"
+            + ("" if limit is None else f" {limit:14.1e}")
         )
 
     for alpha in (0.5, 1.0, 1.5, 1.8):

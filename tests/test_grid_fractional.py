@@ -121,7 +121,9 @@ def test_positive_rates_conserved_mass_and_fast_products(chain, seed):
     x = np.random.default_rng(seed).standard_normal(len(L))
     np.testing.assert_allclose(chain.generator @ x, L @ x, atol=1e-13 * size * np.abs(x).max() * len(x) ** 0.5)
     np.testing.assert_allclose(chain.generator.T @ x, L.T @ x, atol=1e-13 * size * np.abs(x).max() * len(x) ** 0.5)
-    p = chain.evolve(np.eye(len(L))[0], np.array([0.0, 0.1, 3.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # random boxes do cut the law
+        p = chain.evolve(np.eye(len(L))[0], np.array([0.0, 0.1, 3.0]))
     assert (p >= 0.0).all()
     assert (p.sum(axis=1) <= 1.0 + 1e-12).all()
     if chain.conserving:
@@ -263,8 +265,11 @@ def test_harmonic_well(alpha):
 
 
 def test_a_box_that_is_too_small_is_reported():
-    with pytest.warns(UserWarning, match="lies beyond the box"):
-        fp = flight(Harmonic(), 1.0, 0.5, -4.0, 4.0, 200)
+    fp = flight(Harmonic(), 1.0, 0.5, -4.0, 4.0, 200)
+    for ask in (fp.steady_state, lambda: fp.propagate(0.0, 1.0)):
+        with pytest.warns(UserWarning, match="lies beyond the box") as caught:
+            ask()
+        assert caught[0].filename == __file__
     exact = 2.0 * float(theory.harmonic_stable_cdf(fp.model)(-4.0))
     assert fp.mass_beyond() == pytest.approx(exact, rel=exact)
     assert flight(FREE, 1.0, 0.5, -4.0, 4.0, 50).mass_beyond() == np.inf
@@ -423,7 +428,7 @@ def test_both_exponentials_agree_with_expm(alpha):
     squared = fractional_solvers._by_squaring(L, m0, t)
     stepped = fractional_solvers._by_steps(fp.chain.operator, m0, t)
     np.testing.assert_allclose(squared, exact, atol=1e-11)
-    np.testing.assert_allclose(stepped, exact, atol=1e-8)
+    np.testing.assert_allclose(stepped, exact, atol=1e-7)
     np.testing.assert_allclose(fp.propagate(0.6, t) * fp.grid.dx, squared, rtol=1e-11, atol=1e-300)
 
 

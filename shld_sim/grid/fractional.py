@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,6 +177,11 @@ class StableChain(Chain):
     # -- densities ----
 
     def stationary(self) -> Array:
+        m = self.settled()
+        self._warn_of_cut(self.beyond(m))
+        return m
+
+    def settled(self) -> Array:
         """Solve ``(r v 1^T - L) m = r v``: the chain that restarts from ``v`` at a rate ``r`` that turns out not to matter."""
         n = self.size
         closed = self.operator.restricted(np.ones(n, dtype=bool), np.zeros(n), self._closed)
@@ -186,6 +192,7 @@ class StableChain(Chain):
 
     def evolve(self, m0: Array, times: Array) -> Array:
         """Return the law at every time; what an iterative solution leaves out of the balance is put back."""
+        self._warn_of_cut(self.cut())
         m = exponential(self.operator, m0, times)
         if self.conserving:
             m *= m0.sum() / m.sum(axis=1, keepdims=True)
@@ -228,6 +235,15 @@ class StableChain(Chain):
         m = np.zeros(self.size)
         m[int(np.argmin(V))] = 1.0
         return self.beyond(m)
+
+    def _warn_of_cut(self, beyond: float) -> None:
+        if 1e-2 < beyond < math.inf:
+            warnings.warn(
+                f"about {beyond:.1g} of the probability lies beyond the box ({self.grid.low!r}, {self.grid.high!r}): densities "
+                "are those of paths in the box; use a wider Grid, or correct by mass_beyond",
+                UserWarning,
+                stacklevel=4,
+            )
 
     # -- spectrum ----
 

@@ -17,9 +17,10 @@ Array = NDArray[np.float64]
 DENSE = 2000  # cells up to which a matrix is stored and factored
 BAND = 16  # neighbours on either side that the preconditioner treats exactly
 BLOCKS = 800  # size of its coarse problem
+RARE = 0.1  # rate of jumps out of the band, beside the shift, up to which the preconditioner is the band alone
 SQUARED = 1000  # cells up to which exponentials are squared as matrices
 VECTORS = 40  # size of the Krylov space of a step in time
-STEP_ERROR = 1e-8  # of a step in time, in probability
+STEP_ERROR = 1e-7  # of a step in time, in probability
 TOLERANCE = 1e-11  # relative residual of an iterative solution; worse than 1e-8 is refused
 
 
@@ -102,9 +103,15 @@ class Resolvent:
         m = cells.size
         self._outflow = self.shift + operator.total + operator.kill[cells] - operator.local.diagonal()[cells]
         width = -(-m // BLOCKS)
-        band = -operator.band(max(BAND, operator.reach, width // 3))
+        reach = min(max(BAND, operator.reach, width // 3), operator.size - 1)
+        band = -operator.band(reach)
         band.setdiag(band.diagonal() + self.shift)
         self._band = splinalg.splu(band, permc_spec="NATURAL", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        # jumps out of the band that are rare beside the shift, as in short steps in time, need no second level
+        far = operator.total - 2.0 * float(operator.rates[:reach].sum())
+        self._two_levels = self.restart is not None or far > RARE * self.shift
+        if not self._two_levels:
+            return
         # runs of neighbouring cells, each cut into blocks
         breaks = np.flatnonzero(np.diff(cells) > 1) + 1
         starts, stops = [], []
@@ -122,6 +129,9 @@ class Resolvent:
         self._coarse = linalg.lu_factor(coarse)
 
     def _preconditioned(self, r: Array) -> Array:
+        trans = "T" if self.transposed else "N"
+        if not self._two_levels:
+            return np.asarray(self._band.solve(r, trans=trans))
         repeats = self._sizes.astype(np.intp)
         gathered = np.add.reduceat(r, self._offsets)
         if self.transposed:
@@ -129,7 +139,7 @@ class Resolvent:
         else:
             z = np.repeat(linalg.lu_solve(self._coarse, gathered) / self._sizes, repeats)
         rest = r - self._product(z)
-        return np.asarray(z + self._band.solve(rest, trans="T" if self.transposed else "N"))
+        return np.asarray(z + self._band.solve(rest, trans=trans))
 
 
 def _gmres(
