@@ -416,6 +416,19 @@ def test_survival_integrates_to_the_mean_time():
     assert fp.survival((-np.inf, np.inf), 0.0, 3.0) == 1.0
 
 
+@pytest.mark.parametrize(("alpha", "order"), [(0.8, 1.0), (1.5, 1.8)])
+def test_exits_with_a_drift_across_the_end(alpha, order):
+    """The order falls to 1 below alpha = 1, where the drift rules at the end; extrapolated, it is what paths do."""
+    model = LevyFlight(Polynomial([0.0, 1.0]), alpha=alpha, sigma=0.7)
+    fps = [FokkerPlanck(model, Grid(-1.25, 1.25, n)) for n in (250, 500, 1000)]
+    T = [fp.mean_exit_time((-1.0, 1.0), x0=0.1) for fp in fps]
+    assert np.log2((T[1] - T[0]) / (T[2] - T[1])) == pytest.approx(order, abs=0.15)
+    limit = extrapolate(T, [fp.grid.dx for fp in fps], (order,))
+    exits = first_passage(model, 0.1, (-1.0, 1.0), 1e-3, 10_000, seed=2)
+    assert abs(exits.mean() - limit.value) < 5.0 * exits.stderr()
+    assert abs(1.1 * exits.mean() - limit.value) > 5.0 * exits.stderr()  # 10 per cent would be seen
+
+
 # -- evolution ----
 
 

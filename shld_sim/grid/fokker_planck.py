@@ -65,7 +65,8 @@ class FokkerPlanck:
     the solution stays positive and conserving, but diffusion is overestimated as by an upwind scheme.
 
     A `LevyFlight` has ``dp/dt = d/dx (V' p) - sigma^alpha (-d^2/dx^2)^(alpha/2) p``, for every ``0 < alpha <= 2``: long jumps
-    at positive rates between equal cells, of second order in ``dx``. Domains absorb on their whole complement. Jumps beyond a
+    at positive rates between equal cells, of second order in ``dx`` (exits with a drift across the end: between first and
+    second). Domains absorb on their whole complement. Jumps beyond a
     reflecting end stop there, so that densities are those of the path while it is in the box: `mass_beyond` tells what is
     missing, and a ``UserWarning`` comes with the density when that is more than a hundredth. Up to 1000 cells `propagate` is
     exact in time, above within 1e-7.
