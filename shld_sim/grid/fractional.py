@@ -102,11 +102,11 @@ class _Part:
 class StableChain(Chain):
     r"""Chain of ``dX = -V' dt + sigma dL`` on a row or a ring of equal cells.
 
-    Its law solves ``dp/dt = d/dx (V' p) - sigma^alpha (-d^2/dx^2)^(alpha/2) p`` to second order in the cell width where
-    ``h |V'| (h / sigma)^alpha / h^2`` is at most about `fractional_operator.WIDEST`, and to first order beyond, that is in the
-    far tail of a steep well. Exits are of second order wherever the ends fall in a cell, if no drift crosses them; with drift
-    the order is 1 for ``alpha <= 1`` and rises to 2 with alpha (1.3 at 1.2, 1.8 at 1.5): a layer at the end is not smooth.
-    Jumps beyond a reflecting end stop in the last cell, and the drift brings them back.
+    Its law solves ``dp/dt = d/dx (V' p) - sigma^alpha (-d^2/dx^2)^(alpha/2) p`` to second order in the cell width ``h`` where
+    ``|V'| h / 2`` is at most the diffusion due to jumps of up to `fractional_operator.WIDEST` cells, and to first order
+    beyond, that is in the far tail of a steep well. Exits are of second order wherever the ends fall in a cell, if no drift
+    crosses them; with drift the order is 1 for ``alpha <= 1`` and rises to 2 with alpha (1.3 at 1.2, 1.8 at 1.5): a layer at
+    the end is not smooth. Jumps beyond a reflecting end stop in the last cell, and the drift brings them back.
 
     Parameters
     ----------
