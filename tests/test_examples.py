@@ -39,6 +39,16 @@ COMPARED = {
     "06_spectrum_and_relaxation": {"lambda_1", "lambda_5", "E x at t = 10", "E x^2 at t = 1", "dF/dt at t = 2"},
     # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
     "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
+    # shares of paths against densities and exit places from the grid; extrapolated densities and exit times against theory
+    "08_fractional_fokker_planck": {
+        "P(|X| > 0.5), t = 0.3",
+        "P(|X| > 2), t = 1",
+        "p(0), alpha = 1",
+        "P(Y > 2), alpha = 0.8",
+        "P(Y > 2), alpha = 1.5",
+        "mean exit time from 0.5, alpha = 1.5",
+        "T(-1 -> 0), alpha = 1.5, sigma = 0.05",
+    },
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -139,6 +149,18 @@ def test_jumps(results):
     ratios = [numbers[f"T / power law, sigma = {sigma}"] for sigma in (0.3, 0.1, 0.03)]
     assert ratios == sorted(ratios)
     assert abs(ratios[-1] - 0.95) < 5 * numbers["T / power law, sigma = 0.03, standard error"]
+
+
+def test_densities_of_jumps(results):
+    numbers, _ = results("08_fractional_fokker_planck")
+    for name, value in numbers.items():
+        if name.startswith("mass beyond"):
+            assert abs(value - 1.0) < 5e-4  # of the order of the mass itself, 2e-4 for alpha = 0.5
+        if name.startswith("T / power law"):
+            assert 0.95 < value < 1.0  # from below
+    for name in ("p(0), alpha = 1", "mean exit time from 0.5, alpha = 1.5", "T(-1 -> 0), alpha = 1.5, sigma = 0.05"):
+        measured, _, expected = numbers[name]
+        assert abs(measured / expected - 1.0) < 1e-4
 
 
 def test_thresholds(results):
