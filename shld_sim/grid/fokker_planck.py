@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
 from shld_sim.domains import Domain, as_domain
-from shld_sim.grid import thermodynamics
+from shld_sim.grid import scale, thermodynamics
 from shld_sim.grid.boundaries import Boundary, checked_boundary
 from shld_sim.grid.chain import Array, Chain
 from shld_sim.grid.generator import Landscape
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
-from shld_sim.models import Langevin, Model, require
+from shld_sim.models import Diffusion, Langevin, Model, require
 
 Set = Domain | tuple[float, float]
 
@@ -437,8 +437,11 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     """Return the solver for a model."""
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
-    model = require(model, Langevin, dim=1)
-    line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
+    if isinstance(model, Diffusion) and model.dim == 1:
+        line = Line(scale.landscape(model, grid), grid, kinds[0])
+    else:
+        model = require(model, Langevin, dim=1)
+        line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
     _warn_of_cut(line)
     return line
 
@@ -484,7 +487,8 @@ def _warn_of_cut(line: Line) -> None:
     energy, D = line.energy()
     w = np.exp(-(energy - energy.min()) / D)
     for kind, side, edge, inner in ((line.boundary[0], "low", 0, 1), (line.boundary[1], "high", -1, -2)):
-        if kind == "reflecting" and w[edge] > 1e-6 and energy[edge] > energy[inner]:
+        beyond = line.landscape.diffusivity(line.grid.edges[[edge]])[0] > 0.0  # else paths end there by themselves
+        if kind == "reflecting" and beyond and w[edge] > 1e-6 and energy[edge] > energy[inner]:
             warnings.warn(
                 f"the box ends at {side}={getattr(line.grid, side)!r} where the Gibbs weight is still {w[edge]:.1e} of its "
                 "maximum: unless a wall is meant there, use a wider Grid",
