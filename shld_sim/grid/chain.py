@@ -28,12 +28,20 @@ class Chain(abc.ABC):
         Whether no probability can leave the box.
     reversible : bool
         Whether the chain is in detailed balance with its stationary law (of the closed box).
+    signed : bool
+        Whether off-diagonals, and so densities, may be negative.
     """
 
     grid: Grid
     generator: Any
     conserving: bool
     reversible: bool
+    signed: bool = False
+
+    @property
+    def coordinates(self) -> int:
+        """Number of coordinates of the sets of exit problems."""
+        return self.grid.dim
 
     @property
     def size(self) -> int:

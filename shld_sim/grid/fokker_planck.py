@@ -16,9 +16,10 @@ from shld_sim.grid import scale, thermodynamics
 from shld_sim.grid.boundaries import Boundary, checked_boundary
 from shld_sim.grid.chain import Array, Chain
 from shld_sim.grid.generator import Landscape
+from shld_sim.grid.kramers import Kramers
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
-from shld_sim.models import Diffusion, Langevin, Model, require
+from shld_sim.models import Diffusion, Langevin, Model, Underdamped, require
 
 Set = Domain | tuple[float, float]
 
@@ -280,8 +281,7 @@ class FokkerPlanck:
         ValueError
             If the sets overlap or lie outside the box, or the boundary is periodic in one dimension.
         """
-        dim = self.grid.dim
-        q = self.chain.committor(as_domain("a", a, dim), as_domain("b", b, dim))
+        q = self.chain.committor(self._set("a", a), self._set("b", b))
         return q.reshape(self.grid.shape)
 
     # -- of densities ----
@@ -371,9 +371,16 @@ class FokkerPlanck:
 
     def _domain(self, name: str, value: Any) -> Domain | None:
         """Return ``value`` as a domain; None for the whole box."""
-        if value is None or (self.grid.dim == 1 and not isinstance(value, Domain) and _everything(name, value)):
+        if value is None or (
+            self.chain.coordinates == 1 and not isinstance(value, Domain) and _everything(name, value)
+        ):
             return None
-        return as_domain(name, value, self.grid.dim)
+        return self._set(name, value)
+
+    def _set(self, name: str, value: Any) -> Domain:
+        """Return ``value`` as a domain of positions, or of all coordinates of the grid."""
+        whole = isinstance(value, Domain) and value.dim == self.grid.dim
+        return as_domain(name, value, self.grid.dim if whole else self.chain.coordinates)
 
     def _start(self, name: str, value: Any, inside: Domain | None) -> Array:
         """Return a point in the box and in the closure of a domain, shape ``(dim,)``."""
@@ -382,7 +389,7 @@ class FokkerPlanck:
         if point.shape != (grid.dim,):
             raise ValueError(f"{name} must be one point of {grid.dim} coordinates, got {value!r}")
         in_box = all(side.low <= c <= side.high for side, c in zip(grid.sides, point, strict=True))
-        if not in_box or (inside is not None and float(inside._distance(point[None])[0]) < 0.0):
+        if not in_box or (inside is not None and float(inside._distance(point[None, : inside.dim])[0]) < 0.0):
             where = "" if inside is None else f"the domain {inside!r} and in "
             raise ValueError(f"{name} must lie in {where}the box ({grid.low!r}, {grid.high!r}), got {value!r}")
         return point
@@ -396,7 +403,8 @@ class FokkerPlanck:
         density = _checks.finite_array(name, p)
         if density.shape != self.grid.shape:
             raise ValueError(f"{name} must have shape {self.grid.shape}, one value per cell, got {density.shape}")
-        if (density < 0.0).any():
+        allowed = 1e-3 * float(density.max()) if self.chain.signed else 0.0
+        if (density < -allowed).any():
             raise ValueError(f"{name} must not be negative, got {float(density.min())!r}")
         return density
 
@@ -435,6 +443,8 @@ class FokkerPlanck:
 
 def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     """Return the solver for a model."""
+    if isinstance(model, Underdamped):
+        return Kramers(model, grid, kinds)
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
     if isinstance(model, Diffusion) and model.dim == 1:
