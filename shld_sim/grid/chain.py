@@ -101,6 +101,13 @@ class Chain(abc.ABC):
     def flows(self, m: Array) -> tuple[Array, Array]:
         """Return the probability per unit time that goes to and fro over every edge between two cells."""
 
+    def reactive(self, a: Domain, b: Domain) -> tuple[Array, float]:
+        """Return the current of the stationary paths that come from ``a`` and go to ``b``, and how many per unit time.
+
+        The current has the shape of that of `current`.
+        """
+        raise TypeError(f"a reactive current needs a chain of near jumps, got the solver {type(self).__name__}")
+
     def energy(self) -> tuple[Array, float]:
         """Return ``V`` at the cell centres, shape ``(N,)``, and ``D``, where ``exp(-V/D)`` is the stationary density."""
         raise TypeError(f"a free energy needs a model with a Gibbs law, got the solver {type(self).__name__}")

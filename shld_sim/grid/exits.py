@@ -118,6 +118,26 @@ def committor(rates: Rates, grid: Grid, landscape: Landscape, a: tuple[float, fl
     return q
 
 
+def reactive(
+    rates: Rates, grid: Grid, landscape: Landscape, a: tuple[float, float], b: tuple[float, float]
+) -> tuple[Array, float]:
+    """Return the flux of the stationary paths from ``a`` to ``b`` through the edges, shape ``(n + 1,)``, and their rate.
+
+    Between the sets the flux is one number, ``a pi dq/dx``, taken where ``q`` rises from 0; elsewhere there is none.
+    """
+    q = committor(rates, grid, landscape, a, b)
+    low, high = min(a[1], b[1]), max(a[0], b[0])
+    part = segment(rates, grid, landscape, low, high) if low < high else None
+    if part is None:
+        raise ValueError(f"a and b must have a cell centre between them, got a={a!r}, b={b!r}")
+    cell, end = (part.cells.start, low) if a[0] < b[0] else (part.cells.stop - 1, high)
+    weights = rates.weights
+    density = weights[cell] / weights.sum() / rates.width[cell]
+    rate = float(density * landscape.crossing(grid.x[cell], end) * q[cell])
+    between = (grid.edges >= low) & (grid.edges <= high)
+    return np.where(between, rate if a[0] < b[0] else -rate, 0.0), rate
+
+
 def solve_killed(part: Segment, source: Array, name: str) -> Array:
     """Solve ``(right_i + left_i + out_i) T_i = source_i + right_i T_{i+1} + left_i T_{i-1}`` without subtraction.
 

@@ -19,6 +19,7 @@ from shld_sim.grid.generator import Landscape
 from shld_sim.grid.kramers import Kramers
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
+from shld_sim.grid.network import network
 from shld_sim.models import Diffusion, Langevin, Model, Underdamped, require
 
 Set = Domain | tuple[float, float]
@@ -26,7 +27,7 @@ Set = Domain | tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class FokkerPlanck:
-    r"""``dp/dt = d/dx (V' p + D dp/dx)`` on a grid, for ``dX = -V' dt + sqrt(2 D) dW``.
+    r"""``dp/dt = div (p grad V + D grad p)`` on a grid, for ``dX = -grad V dt + sqrt(2 D) dW``.
 
     One matrix with Scharfetter-Gummel fluxes answers every question: off-diagonals are non-negative, probability is
     conserved, and ``exp(-V(x_i) / D)`` is stationary to rounding. Everything else is second order in the cell width.
@@ -34,7 +35,7 @@ class FokkerPlanck:
     Parameters
     ----------
     model : Langevin
-        One-dimensional model with constant ``D``.
+        Model of one to three coordinates with constant ``D``.
     grid : Grid
         The box and its cells. With reflecting ends it should reach far enough that the Gibbs weight there
         is negligible: a ``UserWarning`` says when it does not.
@@ -66,7 +67,8 @@ class FokkerPlanck:
     References
     ----------
     Scharfetter & Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Chang & Cooper, J. Comput. Phys. 6 (1970) 1;
-    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017.
+    Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017; Eymard, Gallouet & Herbin, Finite volume methods, Handbook of
+    Numerical Analysis VII (2000).
 
     Examples
     --------
@@ -75,6 +77,15 @@ class FokkerPlanck:
     >>> fp = FokkerPlanck(Langevin(DoubleWell(), D=0.1), Grid(-2.5, 2.5, 400))
     >>> round(fp.mean_exit_time((-np.inf, 0.0), x0=-1.0), 1)
     30.8
+
+    Two coordinates:
+
+    >>> from shld_sim.potentials import MexicanHat
+    >>> fp = FokkerPlanck(Langevin(MexicanHat(dim=2), D=0.1), Grid((-2, 2, 80), (-2, 2, 80)))
+    >>> fp.steady_state().shape
+    (80, 80)
+    >>> fp.eigenvalues(3).round(2)
+    array([0.  , 0.13, 0.13])
     """
 
     model: Langevin
@@ -113,6 +124,8 @@ class FokkerPlanck:
 
     def propagate(self, p0: Any, t: float | ArrayLike) -> Array:
         """Return ``p(t) = exp(L t) p0``, the solution on the cells, exact in time to rounding.
+
+        In more than one coordinate, long times are passed in steps whose error is below 1e-10 of the probability each.
 
         Parameters
         ----------
@@ -172,10 +185,16 @@ class FokkerPlanck:
         Returns
         -------
         ndarray, shape (k,)
-            Ascending; the first is exactly 0 when the ends conserve probability. In one dimension every one has nearly
-            full *relative* accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
+            Ascending; the first is exactly 0 when the ends conserve probability. Every one has nearly full *relative*
+            accuracy as an eigenvalue of the matrix (its distance to the equation's is ``O(dx^2)``); on an
             untilted ring the error is about ``1e-14 sqrt(lambda lambda_max)``. Without detailed balance they are complex,
             ascending in the real part.
+
+        Warns
+        -----
+        UserWarning
+            In more than one dimension, if a mode lives at a reflecting end of the box where the Gibbs law does not: its
+            eigenvalue is a property of the box.
 
         Raises
         ------
@@ -229,7 +248,7 @@ class FokkerPlanck:
         -------
         float, or ndarray of shape (*shape)
             The time from ``x0``, or from every cell centre, with 0 for cells outside the domain. Error ``O(dx^2)``;
-            rounding is relative however large the time, in one dimension.
+            rounding is relative however large the time.
 
         Raises
         ------
@@ -283,6 +302,56 @@ class FokkerPlanck:
         """
         q = self.chain.committor(self._set("a", a), self._set("b", b))
         return q.reshape(self.grid.shape)
+
+    def reactive_current(self, a: Set, b: Set) -> Array:
+        """Return the current of the stationary paths on their way from ``a`` to ``b``: ``J = D pi grad q``.
+
+        ``pi`` is the steady state and ``q`` the `committor`. Between the sets its divergence vanishes; through any surface
+        that parts them flows the `reactive_rate`. Without detailed balance ``q`` is accompanied by the probability to
+        have come from ``a``.
+
+        Parameters
+        ----------
+        a, b : (float, float), Interval, Ball, HalfSpace, Box or Region
+            The sets, as in `committor`.
+
+        Returns
+        -------
+        ndarray
+            As of `current`: shape ``(n + 1,)`` in one dimension, else ``(*shape, dim)``.
+
+        Raises
+        ------
+        ValueError
+            If the sets overlap or lie outside the box, or an end is absorbing.
+        TypeError
+            If the solver has no reactive current.
+
+        References
+        ----------
+        E & Vanden-Eijnden, J. Stat. Phys. 123 (2006) 503; Annu. Rev. Phys. Chem. 61 (2010) 391.
+        """
+        return self._reactive(a, b)[0]
+
+    def reactive_rate(self, a: Set, b: Set) -> float:
+        """Return how often per unit time a stationary path goes from ``a`` to ``b``: ``k = D int pi |grad q|^2 dx``.
+
+        As many go back. Divided by the share of time since ``a`` was last visited, ``int pi (1 - q) dx``, it is the rate
+        constant of the transition.
+
+        Parameters
+        ----------
+        a, b : (float, float), Interval, Ball, HalfSpace, Box or Region
+            The sets, as in `committor`.
+
+        Raises
+        ------
+        ValueError
+            If the sets overlap or lie outside the box, or an end is absorbing.
+        TypeError
+            If the solver has no reactive current.
+        """
+        return self._reactive(a, b)[1]
 
     # -- of densities ----
 
@@ -359,6 +428,10 @@ class FokkerPlanck:
 
     # -- arguments ----
 
+    def _reactive(self, a: Set, b: Set) -> tuple[Array, float]:
+        self._conserving("a reactive current")
+        return self.chain.reactive(self._set("a", a), self._set("b", b))
+
     def _conserving(self, what: str) -> None:
         if not self.chain.conserving:
             raise ValueError(f"{what} needs ends that conserve probability, got boundary {self.boundary!r}")
@@ -417,7 +490,7 @@ class FokkerPlanck:
             if mass <= 0.0:
                 raise ValueError("p0 must have probability in the box, got 0 at every cell centre")
             return (density * grid.volumes / mass).ravel()
-        if np.ndim(p0) == grid.dim - 1 and (grid.dim == 1 or np.shape(p0) == (grid.dim,)):
+        if np.shape(p0) == (() if grid.dim == 1 else (grid.dim,)):
             return self._point(p0)
         density = self._density("p0", p0)
         mass = grid.integrate(density)
@@ -447,13 +520,16 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
         return Kramers(model, grid, kinds)
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
-    if isinstance(model, Diffusion) and model.dim == 1:
-        line = Line(scale.landscape(model, grid), grid, kinds[0])
+    if grid.dim > 3:
+        raise ValueError(f"grid must have at most 3 axes, got {grid!r}")
+    if isinstance(model, Diffusion):
+        chain: Chain = Line(scale.landscape(model, grid), grid, kinds[0])
     else:
-        model = require(model, Langevin, dim=1)
-        line = Line(Landscape(model.potential, _checks.positive("D", model.D)), grid, kinds[0])
-    _warn_of_cut(line)
-    return line
+        model = require(model, Langevin)
+        landscape = Landscape(model.potential, _checks.positive("D", model.D))
+        chain = Line(landscape, grid, kinds[0]) if grid.dim == 1 else network(landscape, grid, kinds)
+    _warn_of_cut(chain, kinds)
+    return chain
 
 
 def _times(t: Any) -> tuple[Array, bool]:
@@ -492,16 +568,23 @@ def _neighbours(
     return (x.size - 1, 0), (1.0 - share, share)
 
 
-def _warn_of_cut(line: Line) -> None:
+def _warn_of_cut(chain: Chain, kinds: Boundary) -> None:
     """Warn when a reflecting end stands where a confining potential still leaves noticeable Gibbs weight."""
-    energy, D = line.energy()
+    grid = chain.grid
+    energy, D = chain.energy()
+    energy = energy.reshape(grid.shape)
     w = np.exp(-(energy - energy.min()) / D)
-    for kind, side, edge, inner in ((line.boundary[0], "low", 0, 1), (line.boundary[1], "high", -1, -2)):
-        beyond = line.landscape.diffusivity(line.grid.edges[[edge]])[0] > 0.0  # else paths end there by themselves
-        if kind == "reflecting" and beyond and w[edge] > 1e-6 and energy[edge] > energy[inner]:
-            warnings.warn(
-                f"the box ends at {side}={getattr(line.grid, side)!r} where the Gibbs weight is still {w[edge]:.1e} of its "
-                "maximum: unless a wall is meant there, use a wider Grid",
-                UserWarning,
-                stacklevel=5,
-            )
+    for axis, (side, pair) in enumerate(zip(grid.sides, kinds, strict=True)):
+        for kind, name, edge, inner in ((pair[0], "low", 0, 1), (pair[1], "high", -1, -2)):
+            if isinstance(chain, Line) and not chain.landscape.diffusivity(grid.edges[[edge]])[0] > 0.0:
+                continue  # without noise there paths end by themselves
+            rises = energy.take(edge, axis) > energy.take(inner, axis)
+            most = float(w.take(edge, axis)[rises].max(initial=0.0))
+            if kind == "reflecting" and most > 1e-6:
+                where = f"{name}={getattr(side, name)!r}" + (f" of coordinate {axis}" if grid.dim > 1 else "")
+                warnings.warn(
+                    f"the box ends at {where} where the Gibbs weight is still {most:.1e} of its "
+                    "maximum: unless a wall is meant there, use a wider Grid",
+                    UserWarning,
+                    stacklevel=5,
+                )

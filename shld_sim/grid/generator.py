@@ -115,7 +115,7 @@ class Landscape:
             values = np.asarray(self.potential(x), dtype=np.float64)
         bad = ~np.isfinite(values)
         if bad.any():
-            at = float(np.ravel(x)[np.argmax(bad)])
+            at = x[np.argmax(bad)].tolist()
             raise ValueError(f"model.potential must be finite in the box, got {values[bad][0]!r} at x = {at!r}")
         return values
 
@@ -155,7 +155,7 @@ def assemble(landscape: Landscape, grid: Grid, boundary: tuple[str, str]) -> Rat
     work = exit_left = exit_right = 0.0
     periodic = boundary[0] == "periodic"
     if periodic:
-        work = _work_per_turn(landscape, grid, V)
+        work = work_per_turn(landscape, x, grid.high - grid.low, V)
         if abs(a[-1] - a[0]) > 1e-8 * a[0]:
             raise ValueError(f"boundary 'periodic' needs the same noise at both ends, got a = {a[[0, -1]].tolist()}")
         across_end = float(a[0]) / (x[0] - grid.low + grid.high - x[-1])
@@ -185,14 +185,13 @@ def matrix(rates: Rates) -> sparse.csc_array:
     return L
 
 
-def _work_per_turn(landscape: Landscape, grid: Grid, V: Array) -> float:
-    """Return ``V(x + length) - V(x)``, zero when below rounding; raise unless it is the same for all ``x``."""
-    turn = landscape.energy(grid.x + (grid.high - grid.low)) - V
+def work_per_turn(landscape: Landscape, x: Array, period: float | Array, V: Array) -> float:
+    """Return ``V(x + period) - V(x)``, zero when below rounding; raise unless it is the same for all points ``x``."""
+    turn = landscape.energy(x + period) - V
     scale = float(np.ptp(V) + np.abs(turn).max())
     if np.ptp(turn) > 1e-8 * scale:
-        length = grid.high - grid.low
         raise ValueError(
-            f"boundary 'periodic' needs a potential of period {length!r} (up to a tilt), "
+            f"boundary 'periodic' needs a potential of period {float(np.max(period))!r} (up to a tilt), "
             f"got V(x + period) - V(x) between {turn.min()!r} and {turn.max()!r}"
         )
     work = float(np.median(turn))

@@ -75,6 +75,10 @@ class Line(Chain):
         sets = self._ends("a", a), self._ends("b", b)
         return exits.committor(self.rates, self.grid, self.landscape, *sets)
 
+    def reactive(self, a: Domain, b: Domain) -> tuple[Array, float]:
+        sets = self._ends("a", a), self._ends("b", b)
+        return exits.reactive(self.rates, self.grid, self.landscape, *sets)
+
     def survival(self, domain: Domain | None, m0: Array, times: Array) -> Array:
         """Evolve the segment as a chain of its own, from the part of ``m0`` in it."""
         part = exits.segment(self.rates, self.grid, self.landscape, *self._ends("domain", domain))
