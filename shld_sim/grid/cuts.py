@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class Side:
     def gap(self, points: Array) -> Array:
         """Return a function of points, shape ``(..., dim)``, that is positive where paths run."""
         distance = self.domain._distance(points)
-        return distance if self.leaving else -distance
+        return np.asarray(distance if self.leaving else -distance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +63,36 @@ class Cut:
     def rate_into(self, side: int) -> Array:
         """Return the rate at which every cell meets a side, shape ``(N,)``."""
         chosen = self.into == side
-        return np.bincount(self.links.exit_cell[chosen], self.links.exit_rate[chosen], self.links.size)
+        return np.bincount(self.links.exit_cell[chosen], self.links.exit_rate[chosen], self.links.size).astype(
+            np.float64
+        )
 
 
-def cut(links: Links, grid: Grid, sides: Sequence[Side], *, fitted: bool) -> Cut:
+class Crossings(NamedTuple):
+    """Ways out of cells through a side.
+
+    Attributes
+    ----------
+    cell : ndarray of int, shape (M,)
+        From which cell.
+    rate : ndarray, shape (M,)
+        At which rate, for cells of their own width.
+    step : ndarray of int, shape (M, dim)
+        In which direction, in cells.
+    into : ndarray of int, shape (M,)
+        Through which side.
+    reach : ndarray, shape (M,)
+        Distance from the cell centre to the boundary.
+    """
+
+    cell: Whole
+    rate: Array
+    step: Whole
+    into: Whole
+    reach: Array
+
+
+def cut(links: Links, grid: Grid, wrap: tuple[bool, ...], sides: Sequence[Side], *, fitted: bool) -> Cut:
     r"""Return the chain that ends where a path meets one of the sides.
 
     A link from a cell inside to one beyond is cut where it meets the boundary, a fraction ``theta`` of its length away.
@@ -80,6 +107,8 @@ def cut(links: Links, grid: Grid, sides: Sequence[Side], *, fitted: bool) -> Cut
         The chain in the box.
     grid : Grid
         Its cells.
+    wrap : tuple of bool
+        Which axes close to a ring.
     sides : sequence of Side
         What paths must not enter.
     fitted : bool
@@ -93,47 +122,52 @@ def cut(links: Links, grid: Grid, sides: Sequence[Side], *, fitted: bool) -> Cut
     """
     points = grid.points.reshape(grid.size, grid.dim)
     index = np.stack(np.unravel_index(np.arange(grid.size), grid.shape), axis=1)
-    near = np.array([width.min() for width in grid.widths]).min() * ON_BOUNDARY
+    near = ON_BOUNDARY * min(float(width.min()) for width in grid.widths)
     gaps = np.stack([side.gap(points) for side in sides])
-    active = (gaps > near).all(axis=0)
-    nearest = np.argmin(gaps, axis=0)  # of a cell that is not active: the side that it lies beyond
-    width = np.stack([w[i] for w, i in zip(grid.widths, index.T, strict=True)], axis=1)
-
-    inner = active[links.tail] & active[links.head]
-    half = [
-        _crossings(links, grid, index, active, nearest, sides, outward=True),
-        _crossings(links, grid, index, active, nearest, sides, outward=False),
-        _ends(links, grid, index, points, active, sides, near),
+    active: NDArray[np.bool_] = np.asarray(np.all(gaps > near, axis=0))
+    nearest = np.argmin(gaps, axis=0)
+    found = [
+        _across(links, grid, points, sides, active, nearest, outward=True),
+        _across(links, grid, points, sides, active, nearest, outward=False),
     ]
-    cell, rate, step, into, theta, axis, length = (np.concatenate(parts) for parts in zip(*half, strict=True))
-    kept = active[links.exit_cell] & ~_replaced(links, cell, step, into, theta, axis)
-    scale = np.ones_like(width)
+    for axis in range(grid.dim):
+        for sign in (-1, 1) if not wrap[axis] else ():
+            found.append(
+                _at_the_end(links, grid, points, sides, active & _last(grid, index, axis, sign), axis, sign, near)
+            )
+    out = Crossings(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    kept = active[links.exit_cell] & ~np.isin(_key(links.exit_cell, links.exit_step), _key(out.cell, out.step))
+    inner = active[links.tail] & active[links.head]
+    scale = np.ones((grid.size, grid.dim + 1))  # the last column is for links that go along no axis
     if fitted:
-        straight = axis >= 0
-        c, a = cell[straight], axis[straight]
-        # the half of the cell on that side gives place to half the way to the boundary
-        np.add.at(scale, (c, a), (0.5 * theta[straight] * length[straight]) / width[c, a] - 0.5)
+        width = np.stack([w[i] for w, i in zip(grid.widths, index.T, strict=True)], axis=1)
+        axis_of = _axis(out.step)
+        straight = axis_of >= 0
+        cell, axes = out.cell[straight], axis_of[straight]
+        # half the way to the boundary takes the place of the half of the cell on that side
+        np.add.at(scale, (cell, axes), 0.5 * out.reach[straight] / width[cell, axes] - 0.5)
         scale = 1.0 / scale
-    direction = _direction(links.step)
-    forward, backward = links.forward[inner].copy(), links.backward[inner].copy()
-    tail, head, along = links.tail[inner], links.head[inner], direction[inner]
-    forward *= np.where(along >= 0, scale[tail, along], 1.0)
-    backward *= np.where(along >= 0, scale[head, along], 1.0)
-    rate = rate * np.where(axis >= 0, scale[cell, axis], 1.0)
-    exit_axis = _direction(links.exit_step)[kept]
-    exit_rate = links.exit_rate[kept] * np.where(exit_axis >= 0, scale[links.exit_cell[kept], exit_axis], 1.0)
-    parts = Links(
+    tail, head, along = links.tail[inner], links.head[inner], _axis(links.step[inner])
+    exits = links.exit_cell[kept], links.exit_rate[kept], links.exit_step[kept]
+    ended = Links.gathered(
         links.size,
-        tail,
-        head,
-        forward,
-        backward,
-        links.step[inner],
-        np.concatenate([links.exit_cell[kept], cell]),
-        np.concatenate([exit_rate, rate]),
-        np.concatenate([links.exit_step[kept], step]),
+        grid.dim,
+        [
+            (
+                tail,
+                head,
+                links.forward[inner] * scale[tail, along],
+                links.backward[inner] * scale[head, along],
+                links.step[inner],
+            )
+        ],
+        [
+            (exits[0], exits[1] * scale[exits[0], _axis(exits[2])], exits[2]),
+            (out.cell, out.rate * scale[out.cell, _axis(out.step)], out.step),
+        ],
     )
-    return Cut(parts, active, np.where(active, -1, nearest), np.concatenate([np.full(int(kept.sum()), -1), into]))
+    into = np.concatenate([np.full(int(kept.sum()), -1), out.into])
+    return Cut(ended, active, np.where(active, -1, nearest), into)
 
 
 def fraction_rate(out: Array, back: Array, theta: Array) -> Array:
@@ -150,103 +184,104 @@ def fraction_rate(out: Array, back: Array, theta: Array) -> Array:
     return rate
 
 
-def _direction(step: Whole) -> Whole:
+def _axis(step: Whole) -> Whole:
     """Return the axis along which a step goes, -1 when it is not along one."""
     moved = step != 0
     return np.where(moved.sum(axis=1) == 1, np.argmax(moved, axis=1), -1)
 
 
-def _crossings(links, grid, index, active, nearest, sides, *, outward):  # type: ignore[no-untyped-def]
-    """Return cell, rate, step, side, fraction, axis and length of the links that leave from tail (or head) alone."""
+def _key(cell: Whole, step: Whole) -> Whole:
+    """Return a number for every cell and direction."""
+    dim = step.shape[1]
+    return np.asarray(cell * 3**dim + (np.sign(step) + 1) @ 3 ** np.arange(dim))
+
+
+def _last(grid: Grid, index: Whole, axis: int, sign: int) -> NDArray[np.bool_]:
+    """Return which cells are at an end of the box."""
+    return np.asarray(index[:, axis] == (0 if sign < 0 else grid.shape[axis] - 1))
+
+
+def _across(
+    links: Links,
+    grid: Grid,
+    points: Array,
+    sides: Sequence[Side],
+    active: NDArray[np.bool_],
+    nearest: Whole,
+    *,
+    outward: bool,
+) -> Crossings:
+    """Return the crossings on links whose tail (or head) alone is active."""
     inside, beyond = (links.tail, links.head) if outward else (links.head, links.tail)
+    out, back = (links.forward, links.backward) if outward else (links.backward, links.forward)
     chosen = active[inside] & ~active[beyond]
     cell, other, step = inside[chosen], beyond[chosen], links.step[chosen] * (1 if outward else -1)
-    out, back = (links.forward, links.backward) if outward else (links.backward, links.forward)
-    volumes = grid.volumes.ravel()
-    start = np.stack([x[i] for x, i in zip(grid.axes, index[cell].T, strict=True)], axis=1)
-    span = np.stack([x[i] for x, i in zip(grid.axes, index[other].T, strict=True)], axis=1) - start
-    for a, side in enumerate(grid.sides):  # over the seam of a ring
-        against = span[:, a] * step[:, a] < 0.0
-        span[against, a] += step[against, a] * (side.high - side.low)
+    span = points[other] - points[cell]
+    for axis, side in enumerate(grid.sides):
+        seam = span[:, axis] * step[:, axis] < 0.0
+        span[seam, axis] += np.sign(step[seam, axis]) * (side.high - side.low)
     into = nearest[other]
-    theta = _fraction(grid, sides, into, start, span)
+    theta = _fraction(grid, sides, into, points[cell], span)
+    volumes = grid.volumes.ravel()
     rate = fraction_rate(out[chosen], back[chosen] * volumes[other] / volumes[cell], theta)
-    return cell, rate, step, into, theta, _direction(step), np.linalg.norm(span, axis=1)
+    return Crossings(cell, rate, step, into, theta * np.linalg.norm(span, axis=1))
 
 
-def _ends(links, grid, index, points, active, sides, near):  # type: ignore[no-untyped-def]
-    """Return the same for cells at an end of the box whose outer face lies beyond a side."""
-    found = []
-    direction = _direction(links.step)
-    for axis, (x, edges) in enumerate(zip(grid.axes, grid.edge_axes, strict=True)):
-        closed = (direction == axis) & (np.abs(index[links.tail, axis] - index[links.head, axis]) > 1)
-        if closed.any():
-            continue  # a ring has no ends
-        for end, inward, sign in ((0, 1, -1), (len(x) - 1, len(x) - 2, 1)):
-            cell = np.flatnonzero(active & (index[:, axis] == end))
-            face = np.full((cell.size, 1), edges[0] if sign < 0 else edges[-1])
-            ahead = points[cell].copy()
-            ahead[:, [axis]] = face
-            gaps = np.stack([side.gap(ahead) for side in sides])
-            into = np.argmin(gaps, axis=0)
-            beyond = gaps.min(axis=0) <= near
-            cell, into, span = cell[beyond], into[beyond], (ahead - points[cell])[beyond]
-            if cell.size == 0:
-                continue
-            theta = _fraction(grid, sides, into, points[cell], span)
-            distance = theta * abs(float(span[0, axis]))
-            length = abs(float(x[inward] - x[end]))
-            out, back = _inward_rates(links, grid, cell, axis, sign, direction)
-            # mirrored: the drop of potential towards the end is minus that towards the neighbour within
-            rate = fraction_rate(back, out, distance / length)
-            step = np.zeros((cell.size, grid.dim), dtype=np.int64)
-            step[:, axis] = sign
-            found.append(
-                (cell, rate, step, into, distance / length, np.full(cell.size, axis), np.full(cell.size, length))
-            )
-    if not found:
-        none, no = np.zeros(0, dtype=np.int64), np.zeros(0)
-        return none, no, np.zeros((0, grid.dim), dtype=np.int64), none, no, none, no
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+def _at_the_end(
+    links: Links,
+    grid: Grid,
+    points: Array,
+    sides: Sequence[Side],
+    last: NDArray[np.bool_],
+    axis: int,
+    sign: int,
+    near: float,
+) -> Crossings:
+    """Return the crossings between the last cell centres and the end of the box that they look at.
+
+    The drop of potential there is taken to go on as between the last two centres.
+    """
+    x, edges = grid.axes[axis], grid.edge_axes[axis]
+    cell = np.flatnonzero(last)
+    face = points[cell].copy()
+    face[:, axis] = edges[0] if sign < 0 else edges[-1]
+    gaps = np.stack([side.gap(face) for side in sides])
+    met = gaps.min(axis=0) <= near
+    cell, into, span = cell[met], np.argmin(gaps, axis=0)[met], (face - points[cell])[met]
+    reach = _fraction(grid, sides, into, points[cell], span) * np.abs(span[:, axis])
+    length = abs(float(x[1] - x[0] if sign < 0 else x[-1] - x[-2]))
+    out, back = _inward(links, grid, axis, sign)
+    step = np.zeros((cell.size, grid.dim), dtype=np.int64)
+    step[:, axis] = sign
+    return Crossings(cell, fraction_rate(back[cell], out[cell], reach / length), step, into, reach)
 
 
-def _inward_rates(links, grid, cell, axis, sign, direction):  # type: ignore[no-untyped-def]
-    """Return the rates from end cells to their neighbour within, and back times the ratio of volumes."""
-    out, back, volumes = np.zeros(links.size), np.zeros(links.size), grid.volumes.ravel()
+def _inward(links: Links, grid: Grid, axis: int, sign: int) -> tuple[Array, Array]:
+    """Return the rate from every cell to its neighbour against ``sign``, and the rate back times the ratio of volumes."""
+    rates, volumes = np.zeros((2, links.size)), grid.volumes.ravel()
+    along = _axis(links.step) == axis
     for inside, other, to, fro, s in (
         (links.tail, links.head, links.forward, links.backward, 1),
         (links.head, links.tail, links.backward, links.forward, -1),
     ):
-        chosen = (direction == axis) & (s * links.step[:, axis] == -sign)
-        out[inside[chosen]] = to[chosen]
-        back[inside[chosen]] = fro[chosen] * volumes[other[chosen]] / volumes[inside[chosen]]
-    return out[cell], back[cell]
-
-
-def _replaced(links, cell, step, into, theta, axis):  # type: ignore[no-untyped-def]
-    """Return which exits of the box lie behind a cut of the same cell and direction."""
-    dim = links.step.shape[1]
-    key = lambda c, s: c * 3**dim + (s + 1) @ 3 ** np.arange(dim)  # noqa: E731
-    return np.isin(key(links.exit_cell, links.exit_step), key(cell, np.clip(step, -1, 1)))
+        chosen = along & (s * links.step[:, axis] == -sign)
+        rates[0, inside[chosen]] = to[chosen]
+        rates[1, inside[chosen]] = fro[chosen] * volumes[other[chosen]] / volumes[inside[chosen]]
+    return rates[0], rates[1]
 
 
 def _fraction(grid: Grid, sides: Sequence[Side], into: Whole, start: Array, span: Array) -> Array:
     """Return the fraction of ``span`` at which the function of the side changes sign, by bisection."""
-    theta = np.ones(len(start))
     low, high = np.array([side.low for side in grid.sides]), np.array([side.high for side in grid.sides])
+    theta = np.ones(len(start))
     for number, side in enumerate(sides):
         rows = np.flatnonzero(into == number)
-        if rows.size == 0:
-            continue
-
-        def gap(t: Array, side: Side = side, rows: Whole = rows) -> Array:
-            at = start[rows] + t[:, None] * span[rows]
-            return side.gap(low + np.mod(at - low, high - low) if np.any((at < low) | (at > high)) else at)
-
         inside, beyond = np.zeros(rows.size), np.ones(rows.size)
-        for _ in range(50):
+        for _ in range(50 if rows.size else 0):
             middle = 0.5 * (inside + beyond)
-            positive = gap(middle) > 0.0
+            at = start[rows] + middle[:, None] * span[rows]
+            at = np.where((at < low) | (at > high), low + np.mod(at - low, high - low), at)  # over the seam of a ring
+            positive = side.gap(at) > 0.0
             inside, beyond = np.where(positive, middle, inside), np.where(positive, beyond, middle)
         theta[rows] = np.maximum(0.5 * (inside + beyond), ON_BOUNDARY)
     return theta

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +47,26 @@ class Links:
     exit_rate: Array
     exit_step: Whole
 
+    @classmethod
+    def gathered(
+        cls,
+        size: int,
+        dim: int,
+        inner: Sequence[tuple[Whole, Whole, Array, Array, Whole]],
+        exits: Sequence[tuple[Whole, Array, Whole]] = (),
+    ) -> Links:
+        """Return the links of several lists: (tail, head, forward, backward, step) and (exit_cell, exit_rate, exit_step)."""
+        none, steps = np.zeros(0, dtype=np.int64), np.zeros((0, dim), dtype=np.int64)
+        within = (none, none, np.zeros(0), np.zeros(0), steps)
+        beyond = (none, np.zeros(0), steps)
+        tail, head, forward, backward, step = (np.concatenate(parts) for parts in zip(within, *inner, strict=True))
+        cell, rate, outward = (np.concatenate(parts) for parts in zip(beyond, *exits, strict=True))
+        return cls(size, tail, head, forward, backward, step, cell, rate, outward)
+
     @property
     def kill(self) -> Array:
         """Total rate out of the box from every cell, shape ``(N,)``."""
-        return np.bincount(self.exit_cell, self.exit_rate, self.size)
+        return np.bincount(self.exit_cell, self.exit_rate, self.size).astype(np.float64)
 
     @property
     def outflow(self) -> Array:
@@ -80,18 +97,8 @@ class Links:
 
     def without_exits(self) -> Links:
         """Return the chain of the closed box."""
-        none = np.zeros(0, dtype=np.int64)
-        return Links(
-            self.size,
-            self.tail,
-            self.head,
-            self.forward,
-            self.backward,
-            self.step,
-            none,
-            np.zeros(0),
-            none.reshape(0, self.step.shape[1]),
-        )
+        inner = (self.tail, self.head, self.forward, self.backward, self.step)
+        return Links.gathered(self.size, self.step.shape[1], [inner])
 
 
 def product_links(shape: tuple[int, ...], axis: int, wrap: bool) -> tuple[Whole, Whole]:

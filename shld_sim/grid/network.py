@@ -49,47 +49,30 @@ def network(landscape: Landscape, grid: Grid, boundary: Boundary) -> Network:
     """
     points = grid.points.reshape(grid.size, grid.dim)
     V, D = landscape.energy(points), landscape.D
-    tail, head, forward, backward, step, exits = [], [], [], [], [], []
-    tilted = False
     index = np.unravel_index(np.arange(grid.size), grid.shape)
+    inner, exits, tilted = [], [], False
     for axis, (kinds, side, x, w) in enumerate(zip(boundary, grid.sides, grid.axes, grid.widths, strict=True)):
-        wrap = kinds[0] == "periodic"
+        wrap, n = kinds[0] == "periodic", len(x)
         i, j = product_links(grid.shape, axis, wrap)
         rise = V[j] - V[i]
         distance = np.diff(x, append=x[0] + side.high - side.low)[index[axis][i]]
-        if wrap:
-            turn = np.zeros(grid.dim)
-            turn[axis] = side.high - side.low
-            work = work_per_turn(landscape, points, turn, V)
-            rise[index[axis][i] == len(x) - 1] += work
-            tilted |= work != 0.0
-        uphill, downhill = bernoulli(rise / D)
-        tail.append(i)
-        head.append(j)
-        forward.append(D / (distance * w[index[axis][i]]) * uphill)
-        backward.append(D / (distance * w[index[axis][j]]) * downhill)
         along = np.zeros((1, grid.dim), dtype=np.int64)
         along[0, axis] = 1
-        step.append(np.repeat(along, len(i), axis=0))
-        for kind, last, end, sign in ((kinds[0], 0, side.low, -1), (kinds[1], len(x) - 1, side.high, 1)):
+        if wrap:
+            work = work_per_turn(landscape, points, along[0] * (side.high - side.low), V)
+            rise[index[axis][i] == n - 1] += work
+            tilted |= work != 0.0
+        uphill, downhill = bernoulli(rise / D)
+        forward, backward = D / distance * uphill / w[index[axis][i]], D / distance * downhill / w[index[axis][j]]
+        inner.append((i, j, forward, backward, np.repeat(along, i.size, axis=0)))
+        for kind, last, end, outward in ((kinds[0], 0, side.low, -along), (kinds[1], n - 1, side.high, along)):
             if kind == "absorbing":
                 cell = np.flatnonzero(index[axis] == last)
                 face = points[cell].copy()
                 face[:, axis] = end
                 out, _ = bernoulli((landscape.energy(face) - V[cell]) / D)
-                exits.append(
-                    (cell, D / (abs(end - x[last]) * w[last]) * out, np.repeat(sign * along, len(cell), axis=0))
-                )
-    cell, rate, outward = (
-        (np.concatenate(parts) for parts in zip(*exits, strict=True))
-        if exits
-        else (np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, grid.dim), dtype=np.int64))
-    )
-    links = Links(
-        grid.size,
-        *(np.concatenate(parts) for parts in (tail, head, forward, backward, step)),
-        *(cell, rate, outward),
-    )
+                exits.append((cell, D / (abs(end - x[last]) * w[last]) * out, np.repeat(outward, cell.size, axis=0)))
+    links = Links.gathered(grid.size, grid.dim, inner, exits)
     weights = None if tilted else grid.volumes.ravel() * np.exp(-(V - V.min()) / D)
-    wrap_axes = tuple(kinds[0] == "periodic" for kinds in boundary)
-    return Network(grid, links, wrap_axes, weights, landscape=landscape, potential=V)
+    rings = tuple(kinds[0] == "periodic" for kinds in boundary)
+    return Network(grid, links, rings, weights, landscape=landscape, potential=V)

@@ -201,7 +201,7 @@ class SparseChain(Chain):
                 raise ValueError("domain must have an end in the box or at an absorbing end of it, got the whole box")
             nowhere = np.full(self.size, -1)
             return Cut(self.links, nowhere < 0, nowhere, np.full(self.links.exit_cell.size, -1))
-        part = cuts.cut(self.links, self.grid, [Side(domain, leaving=True)], fitted=True)
+        part = cuts.cut(self.links, self.grid, self.wrap, [Side(domain, leaving=True)], fitted=True)
         if not part.active.any():
             raise ValueError(f"domain must contain a cell centre of the box, got {domain!r}")
         if not part.links.exit_rate.any():
@@ -216,7 +216,7 @@ class SparseChain(Chain):
                 raise ValueError(f"{name} must contain a cell centre of the box, got {domain!r}")
         if (inside[0] & inside[1]).any():
             raise ValueError(f"a and b must not overlap, got a={a!r}, b={b!r}")
-        return cuts.cut(links, self.grid, [Side(a, leaving=False), Side(b, leaving=False)], fitted=False)
+        return cuts.cut(links, self.grid, self.wrap, [Side(a, leaving=False), Side(b, leaving=False)], fitted=False)
 
     def _reach(self, part: Cut, side: int) -> Array:
         """Return the probability to end at a side."""
@@ -241,7 +241,7 @@ class SparseChain(Chain):
         options = []
         for x, side, wrap, c in zip(grid.axes, grid.sides, self.wrap, x0, strict=True):
             n, length, nodes = len(x), side.high - side.low, min(count, len(x))
-            found = {}
+            found: dict[int, tuple[NDArray[np.int64], Array, Array]] = {}
             for shift in shifts:
                 first = int(np.searchsorted(x, c)) - nodes // 2 + shift
                 first = first if wrap else min(max(first, 0), n - nodes)

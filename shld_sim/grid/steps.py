@@ -41,9 +41,10 @@ def evolve(links: Links, factors: Factors, m0: Array, times: Array, dim: int = 2
     While ``t max(outflow)`` is moderate the Poisson series of uniformisation is summed: no subtraction, relative accuracy
     in every element. Beyond that ``R(h L)`` takes over, the rational approximation of ``exp(h L)`` of order 12 with the
     one pole ``1 / (gamma h)``: ``R(infinity) = 0``, ``|R| <= 1`` on the negative axis and ``<= 1 + 1e-6`` in the left half
-    plane. Its factor ``u = (1 - gamma h L)^{-1}`` is itself a positive, conserving map. A step ``2 h`` is tried against two of ``h``; their difference in total variation must stay
-    below `TOLERANCE`. Since ``exp(L t)`` contracts and commutes with the local error, a length once good stays good: steps
-    only grow. Negative elements, of the size of the tolerance, are put to 0 and the mass restored.
+    plane. Its factor ``u = (1 - gamma h L)^{-1}`` is itself a positive, conserving map. A step ``2 h`` is tried against two
+    of ``h``; their difference in total variation must stay below `TOLERANCE`. Since ``exp(L t)`` contracts and commutes
+    with the local error, a length once good stays good: steps only grow. Negative elements, of the size of the
+    tolerance, are put to 0 and the mass restored.
 
     Parameters
     ----------
