@@ -44,45 +44,73 @@ def _rows(drift: Callable[..., Any], noise: Callable[..., Any], form: str) -> An
 # In the templates, ``drift`` and ``noise`` are global names that `specialised` fills in.
 
 
-def _number_1(key):  # type: ignore[no-untyped-def]
-    def rows(x, params, b, B):  # type: ignore[no-untyped-def]
-        key  # noqa: B018
+def _number_1(key):
+    def rows(x, params, b, B):
+        key
         for n in range(x.shape[0]):
-            b[n, 0] = drift(x[n, 0], params)  # type: ignore[name-defined]  # noqa: F821
-            B[n, 0, 0] = noise(x[n, 0], params)  # type: ignore[name-defined]  # noqa: F821
+            b[n, 0] = drift(x[n, 0], params)
+            B[n, 0, 0] = noise(x[n, 0], params)
 
     return rows
 
 
-def _rows_1(key):  # type: ignore[no-untyped-def]
-    def rows(x, params, b, B):  # type: ignore[no-untyped-def]
-        key  # noqa: B018
+def _rows_1(key):
+    def rows(x, params, b, B):
+        key
         for n in range(x.shape[0]):
-            b[n, 0] = drift(x[n, 0], params)  # type: ignore[name-defined]  # noqa: F821
-            B[n, 0, :] = np.array(noise(x[n, 0], params))  # type: ignore[name-defined]  # noqa: F821
+            b[n, 0] = drift(x[n, 0], params)
+            B[n, 0, :] = np.array(noise(x[n, 0], params))
 
     return rows
 
 
-def _diagonal_2(key):  # type: ignore[no-untyped-def]
-    def rows(x, params, b, B):  # type: ignore[no-untyped-def]
-        key  # noqa: B018
+def _diagonal_2(key):
+    def rows(x, params, b, B):
+        key
         for n in range(x.shape[0]):
-            b[n, 0], b[n, 1] = drift(x[n, 0], x[n, 1], params)  # type: ignore[name-defined]  # noqa: F821
-            B[n, 0, 0], B[n, 1, 1] = noise(x[n, 0], x[n, 1], params)  # type: ignore[name-defined]  # noqa: F821
+            b[n, 0], b[n, 1] = drift(x[n, 0], x[n, 1], params)
+            B[n, 0, 0], B[n, 1, 1] = noise(x[n, 0], x[n, 1], params)
 
     return rows
 
 
-def _rows_2(key):  # type: ignore[no-untyped-def]
-    def rows(x, params, b, B):  # type: ignore[no-untyped-def]
-        key  # noqa: B018
+def _rows_2(key):
+    def rows(x, params, b, B):
+        key
         for n in range(x.shape[0]):
-            b[n, 0], b[n, 1] = drift(x[n, 0], x[n, 1], params)  # type: ignore[name-defined]  # noqa: F821
-            first, second = noise(x[n, 0], x[n, 1], params)  # type: ignore[name-defined]  # noqa: F821
+            b[n, 0], b[n, 1] = drift(x[n, 0], x[n, 1], params)
+            first, second = noise(x[n, 0], x[n, 1], params)
             B[n, 0, :], B[n, 1, :] = np.array(first), np.array(second)
 
     return rows
 
 
-TEMPLATES = {"number_1": _number_1, "rows_1": _rows_1, "diagonal_2": _diagonal_2, "rows_2": _rows_2}
+def _diagonal_3(key):
+    def rows(x, params, b, B):
+        key
+        for n in range(x.shape[0]):
+            b[n, 0], b[n, 1], b[n, 2] = drift(x[n, 0], x[n, 1], x[n, 2], params)
+            B[n, 0, 0], B[n, 1, 1], B[n, 2, 2] = noise(x[n, 0], x[n, 1], x[n, 2], params)
+
+    return rows
+
+
+def _rows_3(key):
+    def rows(x, params, b, B):
+        key
+        for n in range(x.shape[0]):
+            b[n, 0], b[n, 1], b[n, 2] = drift(x[n, 0], x[n, 1], x[n, 2], params)
+            first, second, third = noise(x[n, 0], x[n, 1], x[n, 2], params)
+            B[n, 0, :], B[n, 1, :], B[n, 2, :] = np.array(first), np.array(second), np.array(third)
+
+    return rows
+
+
+TEMPLATES: dict[str, Any] = {
+    "number_1": _number_1,
+    "rows_1": _rows_1,
+    "diagonal_2": _diagonal_2,
+    "rows_2": _rows_2,
+    "diagonal_3": _diagonal_3,
+    "rows_3": _rows_3,
+}

@@ -19,7 +19,8 @@ from shld_sim.grid.generator import Landscape
 from shld_sim.grid.kramers import Kramers
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
-from shld_sim.grid.network import network
+from shld_sim.grid.network import Network, network
+from shld_sim.grid.oblique import oblique
 from shld_sim.models import Diffusion, Langevin, Model, Underdamped, require
 
 Set = Domain | tuple[float, float]
@@ -523,12 +524,14 @@ def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     if grid.dim > 3:
         raise ValueError(f"grid must have at most 3 axes, got {grid!r}")
     if isinstance(model, Diffusion):
-        chain: Chain = Line(scale.landscape(model, grid), grid, kinds[0])
+        one = grid.dim == 1
+        chain: Chain = Line(scale.landscape(model, grid), grid, kinds[0]) if one else oblique(model, grid, kinds)
     else:
         model = require(model, Langevin)
         landscape = Landscape(model.potential, _checks.positive("D", model.D))
         chain = Line(landscape, grid, kinds[0]) if grid.dim == 1 else network(landscape, grid, kinds)
-    _warn_of_cut(chain, kinds)
+    if isinstance(chain, Line | Network):
+        _warn_of_cut(chain, kinds)
     return chain
 
 

@@ -198,4 +198,4 @@ def _check(model: Underdamped, grid: Grid, boundary: Boundary) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=7)
+    warnings.warn(text, UserWarning, stacklevel=8)
