@@ -13,8 +13,8 @@ form, ``dp/dt = d_i d_j (A_ij p) - d_i (b_i p)``. Second order in the cell width
 
 References
 ----------
-E. Selling, J. reine angew. Math. 77 (1874) 143; J. Bonnans & H. Zidani, SIAM J. Numer. Anal. 41 (2003) 1008; J. Fehrenbach & J.-M.
-Mirebeau, J. Math. Imaging Vis. 49 (2014) 123; D. Scharfetter & H. Gummel, IEEE Trans. Electron Devices 16 (1969) 64.
+E. Selling, J. reine angew. Math. 77 (1874) 143; J. Bonnans & H. Zidani, SIAM J. Numer. Anal. 41 (2003) 1008; J. Fehrenbach &
+J.-M. Mirebeau, J. Math. Imaging Vis. 49 (2014) 123; D. Scharfetter & H. Gummel, IEEE Trans. Electron Devices 16 (1969) 64.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shld_sim.grid.boundaries import Boundary
 from shld_sim.grid.chain import Array
@@ -102,7 +101,7 @@ def _coefficients(model: Diffusion, points: Array, grid: Grid, boundary: Boundar
             for name, here, there in zip(("drift", "noise"), (b, A), coefficients(ito, points + turn), strict=True):
                 if np.abs(there - here).max() > REPEATS * np.abs(here).max():
                     raise ValueError(
-                        f"boundary 'periodic' needs a {name} of period {turn[axis]!r} in coordinate {axis}, "
+                        f"boundary 'periodic' needs a {name} of period {float(turn[axis])!r} in coordinate {axis}, "
                         f"got a difference of {np.abs(there - here).max():.2e}"
                     )
     return b, A
@@ -149,7 +148,9 @@ def decompose(A: Array, points: Array) -> tuple[Whole, Array]:
     if dim != 2 or plain.all():
         if not plain.all():
             at = points[~plain][0].tolist()
-            raise ValueError(f"noises of different coordinates must not be correlated in {dim} dimensions, got x = {at}")
+            raise ValueError(
+                f"noises of different coordinates must not be correlated in {dim} dimensions, got x = {at}"
+            )
         return np.broadcast_to(np.eye(dim, dtype=np.int64), (n, dim, dim)), diagonal
     offsets, rho = selling(A)
     reach = _reach(offsets, rho)
@@ -184,28 +185,30 @@ def selling(A: Array) -> tuple[Whole, Array]:
 
 def _reach(offsets: Whole, rho: Array) -> Whole:
     """Return how many cells the offsets in use span at most; more than allowed if the decomposition did not end."""
-    span = np.where(rho > 1e-14 * np.nan_to_num(rho, posinf=0.0).max(axis=1, keepdims=True), np.abs(offsets).max(axis=2), 0)
+    span = np.where(
+        rho > 1e-14 * np.nan_to_num(rho, posinf=0.0).max(axis=1, keepdims=True), np.abs(offsets).max(axis=2), 0
+    )
     return np.where(np.isfinite(rho).all(axis=1), span.max(axis=1), REACH + 1)
 
 
 def _clipped(A: Array, points: Array, offsets: Whole, rho: Array, reach: Whole) -> tuple[Whole, Array]:
-    """Make matrices that need far offsets less anisotropic, by as little as will do, with a warning."""
+    """Reduce the correlation of matrices that need far offsets, by as little as will do, with a warning."""
     offsets, rho = offsets.copy(), rho.copy()
-    largest = np.linalg.eigvalsh(A)[:, -1]
-    added = np.zeros(len(A))
+    lost = np.zeros(len(A))
     far, share = np.flatnonzero(reach > REACH), 1e-3
     total = far.size
     while far.size:
-        added[far] = share
-        nearer = A[far] + (share * largest[far])[:, None, None] * np.eye(2)
+        lost[far] = share
+        nearer = A[far].copy()
+        nearer[:, [0, 1], [1, 0]] *= 1.0 - share
         offsets[far], rho[far] = selling(nearer)
         far = far[_reach(offsets[far], rho[far]) > REACH]
-        share *= 1.25
-    at = int(np.argmax(added))
+        share = min(1.25 * share, 1.0)
+    at = int(np.argmax(lost))
     warnings.warn(
-        f"at {total} of {len(A)} cells the noise is too one-sided for jumps of at most {REACH} cells; noise of up to "
-        f"{added[at]:.1%} of the largest is added in every direction, most at x = {points[at].tolist()}. Smaller cells do not help; "
-        "axes along the noise would",
+        f"at {total} of {len(A)} cells the noise is too one-sided for jumps of at most {REACH} cells; there the correlation of "
+        f"its coordinates is reduced, by {lost[at]:.1%} at most, at x = {points[at].tolist()}. Smaller cells do not help; axes "
+        "along the noise would, or cells of another shape",
         UserWarning,
         stacklevel=7,
     )
@@ -215,9 +218,7 @@ def _clipped(A: Array, points: Array, offsets: Whole, rho: Array, reach: Whole) 
 # -- links ----
 
 
-def _links(
-    grid: Grid, boundary: Boundary, wrap: tuple[bool, ...], jumps: list[tuple[Whole, Array, Array]]
-) -> Links:
+def _links(grid: Grid, boundary: Boundary, wrap: tuple[bool, ...], jumps: list[tuple[Whole, Array, Array]]) -> Links:
     """Return the links of jumps (offsets, rates there, rates back) from every cell."""
     size, dim = grid.size, grid.dim
     index = np.stack(np.unravel_index(np.arange(size), grid.shape), axis=1)
@@ -298,7 +299,9 @@ def _reversible(
     face = points[plain.exit_cell]
     exits = (plain.exit_cell, plain.exit_rate, plain.exit_step)
     if face.size:
-        theta = _targets(grid, wrap, np.stack(np.unravel_index(plain.exit_cell, grid.shape), axis=1), plain.exit_step)[2]
+        theta = _targets(grid, wrap, np.stack(np.unravel_index(plain.exit_cell, grid.shape), axis=1), plain.exit_step)[
+            2
+        ]
         ahead = face + theta[:, None] * plain.exit_step * np.array(grid.dx)
         out, _ = bernoulli((landscape.energy(ahead) - V[plain.exit_cell]) / D)
         exits = (plain.exit_cell, 2.0 * plain.exit_rate * out, plain.exit_step)
