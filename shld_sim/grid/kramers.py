@@ -19,6 +19,7 @@ from shld_sim.grid.mesh import Grid
 from shld_sim.grid.phase_space import Strip, strip
 from shld_sim.models import Underdamped, require
 
+STEEPEST = 8.0  # of V, in units of D, from cell to cell
 NEGATIVE = 1e-3  # of the largest density: more below zero than this is worth a warning
 
 
@@ -85,7 +86,7 @@ class Kramers(Chain):
         return values
 
     def eigenfunctions(self, k: int) -> NDArray[Any]:
-        return self.strip.root() * self._modes(k)[1]
+        return np.sqrt(self.stationary()) * self._modes(k)[1]
 
     def _modes(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
         # frequencies that matter are multiples of that at the bottom: <V''> = <V'^2>/D
@@ -188,6 +189,19 @@ def _check(model: Underdamped, grid: Grid, boundary: Boundary) -> None:
         raise ValueError(f"grid must have a momentum axis symmetric about 0, got ({low!r}, {high!r})")
     if boundary[1] != ("reflecting", "reflecting"):
         raise ValueError(f"boundary must be 'reflecting' for the momentum, got {boundary[1]!r}")
+    if boundary[0][0] == "periodic":
+        side, x = grid.sides[0], grid.axes[0]
+        turn = model.potential(x + (side.high - side.low)) - model.potential(x)
+        if np.abs(turn).max() > 1e-8 * float(np.ptp(model.potential(x))):
+            raise ValueError(
+                f"boundary 'periodic' needs a potential of period {side.high - side.low!r} without tilt when there is inertia, "
+                f"got V(x + period) - V(x) up to {float(np.abs(turn).max())!r}"
+            )
+    rise = float(np.abs(np.diff(model.potential(grid.axes[0]))).max() / model.D)  # type: ignore[operator]
+    if rise > STEEPEST:
+        _warn(
+            f"V rises by up to {rise:.0f} D from cell to cell, which makes the matrix stiff: use a smaller box or smaller cells"
+        )
     deviation = float(np.sqrt(model.D))  # type: ignore[arg-type]
     if high < 5.0 * deviation:
         _warn(
