@@ -28,7 +28,10 @@ class Kramers(Chain):
     r"""``dm/dt = -{m, H} + gamma d/dp (p m + D dm/dp)``, ``H = V(x) + p^2/2``: fourth order, Gibbs and mass kept exactly.
 
     Not a Markov chain: off-diagonals of the matrix are negative, see `phase_space`. Densities are positive as far as they
-    are accurate; `evolve` warns where they are not, and clips nothing.
+    are accurate; `evolve` warns where they are not, and clips nothing. A start narrower than a few cells is not resolved until
+    friction has spread it. Exit times and committors oscillate where they jump, next to the separatrix of weak friction
+    and beyond it, and mean nothing at energies of more than 30 D, where no path goes; errors of exit times fall in proportion
+    to the square of the cell, and slower by the end where they vanish as the sixth root of the distance.
 
     Parameters
     ----------

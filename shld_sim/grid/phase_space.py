@@ -5,7 +5,9 @@ With the Gibbs weights ``W`` of the cells and ``u = m / W``:
 - the Hamiltonian part has the current ``(p, -V') exp(-H/D) u``. It has the stream function ``D exp(-H/D)``, whose differences
   between the ends of a face are the exact flux for ``u = 1``, without divergence; times the mean of ``u`` to either side, they
   make a matrix that is antisymmetric in ``m / sqrt(W)``, of second order. Links between next neighbours, with the faces of cells
-  twice as wide, are of second order too: 4/3 of the ones less 1/3 of the others leave fourth order;
+  twice as wide, are of second order too: 4/3 of the ones less 1/3 of the others leave fourth order. In steep outskirts, where
+  the energy rises by more than 2 or 3 D per cell, the correction would turn the force around: it fades away, as a factor of
+  the stream function, and gives place to upwind differences, positive and of first order. All that is said stays exact;
 - friction is a Dirichlet form, ``gamma D int W (du/dp)^2``, in fourth order likewise;
 - waves as short as a cell run backwards under central differences, in the potential turned upside down, and would escape over
   *its* barriers: a false slow mode. They are damped by a sixth difference, ``|p| dx^5 / 256``;
@@ -38,6 +40,11 @@ Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 SMOOTHING = 1.0 / 256.0
+RESOLVED = (
+    2.0,
+    3.5,
+)  # rises of the energy per cell, in units of D, up to which the order is four, and beyond which it is one
+EDGE = 4.0  # rows at the ends in p over which the order falls to one
 DEEPEST = 600.0  # energy of a cell in units of D, above the lowest, that double precision can hold
 HALF = (
     0.5 - 1e-9
@@ -138,6 +145,13 @@ class Strip:
             ratio = np.exp(log_weight[:, inner] - log_weight[:, there])
             total[:, inner] += factor / (12.0 * dp) * density[:, there] * ratio
         return total
+
+
+def _fade(rise: Array) -> Array:
+    """Return 1 up to ``RESOLVED[0]`` and 0 beyond ``RESOLVED[1]``, smoothly in between."""
+    low, high = RESOLVED
+    t = np.clip((high - rise) / (high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t))
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,18 +255,42 @@ class _Assembly:
         """Return ``-H/D``, the logarithm of the stream function over ``D``, shape ``(len(x), len(p))``."""
         return np.asarray((self.lowest - self.V(x)[:, None] - 0.5 * p * p) / self.D)
 
+    def resolved(self, x: Array, p: Array) -> Array:
+        """Return ``chi``: 1 where the energy rises by little from cell to cell, 0 where by much and at the ends in p."""
+        dx, dp = self.grid.dx
+        ramp = np.clip((self.p_edges[-1] - np.abs(p)) / (EDGE * dp), 0.0, 1.0)
+        return np.asarray(
+            _fade(np.abs(self.V.gradient(x))[:, None] * dx / self.D) * (_fade(np.abs(p) * dp / self.D) * ramp)
+        )
+
+    def bracket(self, x: Array, p: Array, spread: int) -> Array:
+        """Return the logarithms of what links between cells ``spread`` apart take as stream function, over ``D``.
+
+        ``w (1 + chi/3)`` between neighbours and ``w chi`` beyond: of fourth order where ``chi`` is 1.
+        """
+        chi = self.resolved(x, p)
+        with np.errstate(divide="ignore"):
+            return np.asarray(self.stream(x, p) + (np.log1p(chi / 3.0) if spread == 1 else np.log(chi)))
+
     def add(self, values: Array, row: Whole, column: Whole) -> None:
         self.parts.append((values.ravel(), row.ravel(), column.ravel()))
 
-    def link(self, a: Whole, b: Whole, high: Array, low: Array, factor: float) -> None:
-        """Add the flux ``factor D (exp(high) - exp(low)) (u_a + u_b) / 2`` from cells ``a`` to ``b``.
+    def link(self, a: Whole, b: Whole, high: Array, low: Array, factor: float, upwind: Array | None = None) -> None:
+        """Add the flux ``F (u_a + u_b) / 2``, ``F = factor D (exp(high) - exp(low))``, from cells ``a`` to ``b``.
 
-        Its parts on the diagonal cancel over the faces of a cell.
+        Its parts on the diagonal cancel over the faces of a cell. A share of it may be taken ``upwind``.
         """
         middle = 0.5 * (self.log_weight.ravel()[a] + self.log_weight.ravel()[b])
         half = 0.5 * factor * self.D / self.area * (np.exp(high - middle) - np.exp(low - middle))
         self.add(half, b, a)
         self.add(-half, a, b)
+        if upwind is not None and upwind.any():
+            spread = np.abs(half) * upwind
+            ratio = np.exp(0.5 * (self.log_weight.ravel()[b] - self.log_weight.ravel()[a]))
+            self.add(spread, b, a)
+            self.add(spread, a, b)
+            self.add(-spread * ratio, a, a)
+            self.add(-spread / ratio, b, b)
 
     def strip(self) -> Strip:
         self.across()
@@ -288,22 +326,23 @@ class _Assembly:
 
     # -- the Hamiltonian part ----
 
-    def faces(self, x: Array, spread: int) -> tuple[Array, Array]:
+    def faces(self, x: Array, spread: int, plain: bool = False) -> tuple[Array, Array]:
         """Return the logarithms of the stream function below and above the faces at ``x`` of all rows of cells.
 
-        The flux to the right is the former less the latter; it vanishes at the ends of the momentum.
+        The flux to the right is the former less the latter; it vanishes at the ends of the momentum. ``plain`` is for faces
+        of second order.
         """
-        with np.errstate(invalid="ignore"):
-            values = self.stream(x, self.p_edges if spread == 1 else self.p)
+        p = self.p_edges if spread == 1 else self.p
+        values = self.stream(x, p) if plain else self.bracket(x, p, spread)
         values[:, [0, -1]] = -np.inf
         if spread == 2:
             values = np.pad(values, ((0, 0), (1, 1)), constant_values=-np.inf)
         return values[:, :-spread], values[:, spread:]
 
     def across(self) -> None:
-        """Add the links between columns: 4/3 of those between neighbours, less 1/12 of those with the next but one."""
+        """Add the links between columns, neighbours and next but one."""
         n, closing = self.n, self.closing
-        for spread, factor in ((1, 4.0 / 3.0), (2, -1.0 / 12.0)):
+        for spread, factor in ((1, 1.0), (2, -1.0 / 12.0)):
             a = np.arange(n - spread)
             b = a + spread
             at = self.sides[1:-1] if spread == 1 else self.x[1:-1]
@@ -325,22 +364,25 @@ class _Assembly:
     def couple(self, a: Whole, b: Whole, at: Array, spread: int, factor: float, mirrored: bool = False) -> None:
         high, low = self.faces(at, spread)
         there = self.index[b][:, ::-1] if mirrored else self.index[b]
-        self.link(self.index[a], there, high, low, factor)
+        upwind = 1.0 - self.resolved(at, self.p) if spread == 1 else None
+        self.link(self.index[a], there, high, low, factor, upwind)
 
     def along(self) -> None:
         """Add the links within a column, where the force drives the momentum."""
         inner = np.flatnonzero(~self.closing)
-        high, low = (self.stream(x, self.p_edges[1:-1]) for x in (self.sides[1:], self.sides[:-1]))
+        high, low = (self.bracket(x, self.p_edges[1:-1], 1) for x in (self.sides[1:], self.sides[:-1]))
         i = self.index[inner]
-        self.link(i[:, :-1], i[:, 1:], high[inner], low[inner], 4.0 / 3.0)
+        upwind = 1.0 - self.resolved(self.x[inner], self.p_edges[1:-1])
+        self.link(i[:, :-1], i[:, 1:], high[inner], low[inner], 1.0, upwind)
         around = np.pad(
             self.x, 1, mode="wrap" if self.kinds[0] == "periodic" else "edge"
         )  # in a mirror: the same column
-        right, left = (self.stream(x, self.p[1:-1]) for x in (around[2:], around[:-2]))
+        right, left = (self.bracket(x, self.p[1:-1], 2) for x in (around[2:], around[:-2]))
         self.link(i[:, :-2], i[:, 2:], right[inner], left[inner], -1.0 / 12.0)
         outer = np.flatnonzero(self.closing)
         a, b = self.index[outer][:, :-1], self.index[outer][:, 1:]
-        self.flux(a, b, [(a, 0.5), (b, 0.5)], high[outer], low[outer])
+        high, low = (self.stream(x, self.p_edges[1:-1]) for x in (self.sides[1:][outer], self.sides[:-1][outer]))
+        self.flux(a, b, [(a, 0.5), (b, 0.5)], high, low)
 
     def leave(self, end: _End) -> Array:
         """Add the columns next to an end where paths leave; return the rate at which they do, per unit of probability."""
@@ -349,7 +391,7 @@ class _Assembly:
         ordered = lambda pair: pair if sign > 0 else pair[::-1]  # noqa: E731 - fluxes count outwards
         # the face between fourth and second order: what the inner columns lose, the outer receive
         for a, b, to, spread, factor, at in (
-            (inner[0], before, before, 1, 4.0 / 3.0, 0.5 * (self.x[end.before] + self.x[end.before - sign])),
+            (inner[0], before, before, 1, 1.0, 0.5 * (self.x[end.before] + self.x[end.before - sign])),
             (inner[1], before, before, 2, -1.0 / 12.0, self.x[end.before - sign]),
             (inner[0], last, before, 2, -1.0 / 12.0, self.x[end.before]),
         ):
@@ -358,13 +400,13 @@ class _Assembly:
             self.flux(None, to, [(a, 0.5 * factor), (b, 0.5 * factor)], high, low)
         theta = end.theta
         edge = self.sides[max(end.last, end.before)]
-        high, low = (f[0] for f in ordered(self.faces(np.array([edge]), 1)))
+        high, low = (f[0] for f in ordered(self.faces(np.array([edge]), 1, plain=True)))
         out = sign * self.p > 0.0
         # u at the edge between the two: interpolated, or on the line to 0 at the end
         to_last = np.where(out, 0.5 * (1.0 - theta**2), 0.5 * (1.0 + theta) ** 2)
         to_before = np.where(out, 0.5 * (1.0 + theta**2), 0.5 * (1.0 - theta**2))
         self.flux(before, last, [(last, to_last), (before, to_before)], high, low)
-        high, low = (f[0] for f in ordered(self.faces(np.array([end.at]), 1)))
+        high, low = (f[0] for f in ordered(self.faces(np.array([end.at]), 1, plain=True)))
         self.flux(
             last, None, [(last, np.where(out, 1.0 + theta, 0.0)), (before, np.where(out, -theta, 0.0))], high, low
         )
@@ -388,15 +430,17 @@ class _Assembly:
         """Add ``-gamma D int W (du/dp)^2`` in fourth order."""
         rate = self.friction * self.D / self.grid.dx[1] ** 2
         width = np.log(self.width)[:, None]
-        for spread, factor, at in ((1, 4.0 / 3.0, self.p_edges[1:-1]), (2, -1.0 / 12.0, self.p[1:-1])):
+        for spread, factor, at in ((1, 1.0, self.p_edges[1:-1]), (2, -1.0 / 12.0, self.p[1:-1])):
             a, b = self.index[:, :-spread], self.index[:, spread:]
+            chi = _fade(np.abs(at) * self.grid.dx[1] / self.D)
+            share = factor * rate * (1.0 + chi / 3.0 if spread == 1 else chi)
             between = self.stream(self.x, at) + width
             here, there = self.log_weight[:, :-spread], self.log_weight[:, spread:]
-            across = factor * rate * np.exp(between - 0.5 * (here + there))
+            across = share * np.exp(between - 0.5 * (here + there))
             self.add(across, a, b)
             self.add(across, b, a)
-            self.add(-factor * rate * np.exp(between - here), a, a)
-            self.add(-factor * rate * np.exp(between - there), b, b)
+            self.add(-share * np.exp(between - here), a, a)
+            self.add(-share * np.exp(between - there), b, b)
 
     def smooth(self) -> None:
         """Add ``-|p|/(256 dx)`` times the square of the third difference of ``u`` along x."""

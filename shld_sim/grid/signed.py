@@ -12,7 +12,7 @@ from scipy.sparse import linalg as sparse_linalg
 Array = NDArray[np.float64]
 
 ORDER, REACH = 12, 3.2  # of the Taylor polynomial, and the |A| h up to which it is stable in the left half plane
-DIRECT = 20_000.0  # |A| t up to which the series is summed at once
+DIRECT = 6_000.0  # |A| t up to which the series is summed at once
 TOLERANCE = 1e-12  # of the Krylov space, relative to the norm of the state
 LARGEST = 60  # vectors of the Krylov space
 
