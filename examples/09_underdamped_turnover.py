@@ -67,7 +67,7 @@ def main(out_dir: Path = FIGURES, quick: bool = False) -> dict:
 
     fig, (left, right) = plotting.new_figure(1, 2, size=(12.5, 4.8))
     draw_rates(left, grid, simulated)
-    draw_committor(right, 0.1, 80 if quick else 160)
+    draw_fate(right, 0.1, 80 if quick else 160)
     plotting.save(fig, out_dir / "09_underdamped_turnover.png")
     return numbers
 
@@ -103,25 +103,30 @@ def draw_rates(ax, grid: dict, simulated: dict) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlim(gamma[0], gamma[-1])
-    ax.set_ylim(2.5e-5, 4e-3)
+    ax.set_ylim(1.0e-5, 4e-3)
     plotting.finish(ax, r"friction $\gamma$", r"rate $k$ out of a well", "Kramers' turnover, barrier 5 D", legend=False)
-    ax.legend(frameon=False, fontsize=9.5, loc="lower center", ncols=2)
+    ax.legend(frameon=False, fontsize=10, loc="lower left")
 
 
-def draw_committor(ax, friction: float, n: int) -> None:
-    """Draw the probability to reach the right well first, over phase space."""
+def draw_fate(ax, friction: float, n: int) -> None:
+    """Draw where a path will settle, over phase space: the slowest left eigenfunction, scaled to 0 and 1 in the wells."""
     fp = shld.FokkerPlanck(shld.Underdamped(V, D, friction), shld.Grid((-1.8, 1.8, n), (-1.4, 1.4, 4 * n // 5)))
-    q = fp.committor((-1.1, -0.9), (0.9, 1.1))
+    # right eigenfunction over the stationary law, with the momentum reversed: paths run backwards are as likely
+    slow = (fp.eigenfunctions(2)[1].real / fp.steady_state())[:, ::-1]
     x, p = fp.grid.axes
-    drawn = ax.pcolormesh(x, p, q.T, cmap="coolwarm", vmin=0.0, vmax=1.0, shading="nearest", rasterized=True)
-    H = V(x)[:, None] + 0.5 * p**2
-    ax.contour(x, p, H.T, [float(V(np.array(0.0)))], colors="black", linewidths=1.2)
+    slow /= slow[np.argmin(np.abs(x - 1.0)), len(p) // 2]
+    drawn = ax.pcolormesh(
+        x, p, 0.5 + 0.5 * slow.T, cmap="coolwarm", vmin=0.0, vmax=1.0, shading="gouraud", rasterized=True
+    )
+    turn = math.sqrt(2.0) * np.sin(np.linspace(-0.5 * math.pi, 0.5 * math.pi, 401))
+    edge = np.sqrt(np.maximum(2.0 * (V(np.array(0.0)) - V(turn)), 0.0))
+    ax.plot(np.r_[turn, turn[::-1]], np.r_[edge, -edge[::-1]], color="black", lw=1.2)
     bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.85)
-    bar.set_label("probability to reach the right well first", fontsize=12)
-    ax.set_xlim(-1.8, 1.8)
-    ax.set_ylim(-1.1, 1.1)
+    bar.set_label("probability to settle in the right well", fontsize=12)
+    ax.set_xlim(-1.7, 1.7)
+    ax.set_ylim(-1.05, 1.05)
     plotting.finish(
-        ax, "position x", "momentum p", rf"Committor at $\gamma$ = {friction:g}; line: energy of the barrier"
+        ax, "position x", "momentum p", rf"Where a path ends, $\gamma$ = {friction:g}; line: energy of the barrier"
     )
 
 

@@ -35,6 +35,8 @@ COMPARED = {
         "d E[V]/dt, Gamma_H = 0.2",
         "Gamma_H at the zero",
     },
+    # rates of simulated paths with inertia against half the spectral gap of Kramers' equation
+    "09_underdamped_turnover": {"rate, friction = 0.1", "rate, friction = 1", "rate, friction = 10"},
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -144,3 +146,13 @@ def test_thresholds(results):
     zero, error, _ = numbers["Gamma_H at the zero"]
     assert abs(zero - 1.0) < 5 * error + 0.002  # of the step
     assert numbers["Gamma at the zero"] > 2.0  # tr H/d = 2.5, far from 1
+
+
+def test_turnover(results):
+    numbers, _ = results("09_underdamped_turnover")
+    assert numbers["friction of the largest rate"] == 0.4
+    assert numbers["Kramers / grid, friction = 0.1"] == pytest.approx(1.93, abs=0.02)  # useless at weak friction
+    assert numbers["Melnikov-Meshkov / grid, friction = 0.1"] == pytest.approx(1.14, abs=0.01)
+    for friction in (1, 10):  # right up to O(D/dE), a fifth
+        for formula in ("Kramers", "Melnikov-Meshkov"):
+            assert 1.0 < numbers[f"{formula} / grid, friction = {friction}"] < 1.2
