@@ -377,3 +377,34 @@ def diffusion_path(drift, matrix, x0, dt: float, increments, scheme: str = "eule
         x = x + step
         states.append(x)
     return np.stack(states)
+
+
+# -- chains on a grid -------------------------------------------------------------------------------------------------
+
+
+def eliminated(rates, kill, g) -> np.ndarray:
+    """T of (all rates out of i) T_i = g_i + sum_j rates[i, j] T_j, cell by cell and without a subtraction (GTH)."""
+    q, k, g = np.array(rates, dtype=float), np.array(kill, dtype=float), np.array(g, dtype=float)
+    n = len(k)
+    for i in range(n - 1, -1, -1):
+        s = q[i, :i].sum() + k[i]
+        k[:i] += q[:i, i] * k[i] / s
+        g[:i] += q[:i, i] * g[i] / s
+        q[:i, :i] += np.outer(q[:i, i], q[i, :i]) / s
+        k[i] = s
+    T = np.zeros(n)
+    for i in range(n):
+        T[i] = (g[i] + q[i, :i] @ T[:i]) / k[i]
+    return T
+
+
+def poisson_sum(L, m, t: float) -> np.ndarray:
+    """exp(L t) m = sum_k Poisson(k; a t) (1 + L/a)^k m with a the largest rate out of a cell."""
+    a = -L.diagonal().min()
+    weight, term, total, k = math.exp(-a * t), np.array(m, dtype=float), np.zeros(len(m)), 0
+    while weight > 1e-30 or k < a * t:
+        total = total + weight * term
+        term = term + L @ term / a
+        k += 1
+        weight *= a * t / k
+    return total

@@ -35,6 +35,8 @@ COMPARED = {
         "d E[V]/dt, Gamma_H = 0.2",
         "Gamma_H at the zero",
     },
+    # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
+    "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
     # rates of simulated paths with inertia against half the spectral gap of Kramers' equation
     "09_underdamped_turnover": {"rate, friction = 0.1", "rate, friction = 1", "rate, friction = 10"},
     # mean exit times of every point of the sweep against the double integral

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -92,14 +92,24 @@ class Crossings(NamedTuple):
     reach: Array
 
 
-def cut(links: Links, grid: Grid, wrap: tuple[bool, ...], sides: Sequence[Side], *, fitted: bool) -> Cut:
+def cut(
+    links: Links,
+    grid: Grid,
+    wrap: tuple[bool, ...],
+    sides: Sequence[Side],
+    *,
+    fitted: bool,
+    rise: Callable[[Whole, Array], Array] | None = None,
+) -> Cut:
     r"""Return the chain that ends where a path meets one of the sides.
 
     A link from a cell inside to one beyond is cut where it meets the boundary, a fraction ``theta`` of its length away.
     From its two rates follow the diffusivity and the drop of potential along it; the rate to the Dirichlet point is that of
     the exponentially fitted flux over the fraction,
 
-    ``a / (theta h w) B(theta u)``,  ``exp(u) = rate(j -> i) w_j / (rate(i -> j) w_i)``.
+    ``a / (theta h w) B(theta u)``,  ``exp(u) = rate(j -> i) w_j / (rate(i -> j) w_i)``,
+
+    or with the true rise of the potential over that way in place of ``theta u``, where it is known.
 
     Parameters
     ----------
@@ -115,6 +125,8 @@ def cut(links: Links, grid: Grid, wrap: tuple[bool, ...], sides: Sequence[Side],
         Replace the width ``w`` of a cut cell by half the distance between its neighbouring points (Shortley and Weller):
         small errors. Without, the rates stay in detailed balance with the weights of the cells and fluxes balance
         exactly (Gibou). Second order both.
+    rise : callable, optional
+        ``rise(cells, points)`` returns ``(V(point) - V(cell)) / D`` of points in, or just beyond, the box.
 
     References
     ----------
@@ -127,13 +139,13 @@ def cut(links: Links, grid: Grid, wrap: tuple[bool, ...], sides: Sequence[Side],
     active: NDArray[np.bool_] = np.asarray(np.all(gaps > near, axis=0))
     nearest = np.argmin(gaps, axis=0)
     found = [
-        _across(links, grid, points, sides, active, nearest, outward=True),
-        _across(links, grid, points, sides, active, nearest, outward=False),
+        _across(links, grid, points, sides, active, nearest, rise, outward=True),
+        _across(links, grid, points, sides, active, nearest, rise, outward=False),
     ]
     for axis in range(grid.dim):
         for sign in (-1, 1) if not wrap[axis] else ():
             found.append(
-                _at_the_end(links, grid, points, sides, active & _last(grid, index, axis, sign), axis, sign, near)
+                _at_the_end(links, grid, points, sides, active & _last(grid, index, axis, sign), axis, sign, near, rise)
             )
     out = Crossings(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
     kept = active[links.exit_cell] & ~np.isin(_key(links.exit_cell, links.exit_step), _key(out.cell, out.step))
@@ -170,17 +182,17 @@ def cut(links: Links, grid: Grid, wrap: tuple[bool, ...], sides: Sequence[Side],
     return Cut(ended, active, np.where(active, -1, nearest), into)
 
 
-def fraction_rate(out: Array, back: Array, theta: Array) -> Array:
+def fraction_rate(out: Array, back: Array, theta: Array, rise: Array | None = None) -> Array:
     """Return the rate over the first fraction ``theta`` of a link: ``a / (theta h w) B(theta u)``.
 
-    ``out`` is the rate over all of it and ``back`` that of the return, times ``w_j / w_i``; a one-way link is pure
-    advection, whose rate does not depend on the distance.
+    ``out`` is the rate over all of it and ``back`` that of the return, times ``w_j / w_i``; ``rise`` takes the place of
+    ``theta u``. A one-way link is pure advection, whose rate does not depend on the distance.
     """
     rate = out.copy()
     both = (out > 0.0) & (back > 0.0)
     u = np.log(back[both]) - np.log(out[both])
     conductance = out[both] / bernoulli(u)[0]  # a / (h w)
-    rate[both] = conductance / theta[both] * bernoulli(theta[both] * u)[0]
+    rate[both] = conductance / theta[both] * bernoulli(theta[both] * u if rise is None else rise[both])[0]
     return rate
 
 
@@ -208,6 +220,7 @@ def _across(
     sides: Sequence[Side],
     active: NDArray[np.bool_],
     nearest: Whole,
+    rise: Callable[[Whole, Array], Array] | None,
     *,
     outward: bool,
 ) -> Crossings:
@@ -223,7 +236,8 @@ def _across(
     into = nearest[other]
     theta = _fraction(grid, sides, into, points[cell], span)
     volumes = grid.volumes.ravel()
-    rate = fraction_rate(out[chosen], back[chosen] * volumes[other] / volumes[cell], theta)
+    climb = None if rise is None else rise(cell, points[cell] + theta[:, None] * span)
+    rate = fraction_rate(out[chosen], back[chosen] * volumes[other] / volumes[cell], theta, climb)
     return Crossings(cell, rate, step, into, theta * np.linalg.norm(span, axis=1))
 
 
@@ -236,10 +250,11 @@ def _at_the_end(
     axis: int,
     sign: int,
     near: float,
+    rise: Callable[[Whole, Array], Array] | None,
 ) -> Crossings:
     """Return the crossings between the last cell centres and the end of the box that they look at.
 
-    The drop of potential there is taken to go on as between the last two centres.
+    The diffusivity, and the slope of the potential unless it is known, are those between the last two centres.
     """
     x, edges = grid.axes[axis], grid.edge_axes[axis]
     cell = np.flatnonzero(last)
@@ -248,12 +263,14 @@ def _at_the_end(
     gaps = np.stack([side.gap(face) for side in sides])
     met = gaps.min(axis=0) <= near
     cell, into, span = cell[met], np.argmin(gaps, axis=0)[met], (face - points[cell])[met]
-    reach = _fraction(grid, sides, into, points[cell], span) * np.abs(span[:, axis])
+    theta = _fraction(grid, sides, into, points[cell], span)
+    reach = theta * np.abs(span[:, axis])
+    climb = None if rise is None else rise(cell, points[cell] + theta[:, None] * span)
     length = abs(float(x[1] - x[0] if sign < 0 else x[-1] - x[-2]))
     out, back = _inward(links, grid, axis, sign)
     step = np.zeros((cell.size, grid.dim), dtype=np.int64)
     step[:, axis] = sign
-    return Crossings(cell, fraction_rate(back[cell], out[cell], reach / length), step, into, reach)
+    return Crossings(cell, fraction_rate(back[cell], out[cell], reach / length, climb), step, into, reach)
 
 
 def _inward(links: Links, grid: Grid, axis: int, sign: int) -> tuple[Array, Array]:

@@ -70,7 +70,7 @@ class Elimination:
     Raises
     ------
     ValueError
-        If a cell cannot be left: the mean time to leave exceeds the floating-point range.
+        If a cell cannot be left: the mean time to do so exceeds the floating-point range.
 
     References
     ----------
@@ -122,7 +122,7 @@ class Elimination:
         )
         if stuck >= 0:
             at = tuple(int(i) for i in np.unravel_index(stuck, shape))
-            raise ValueError(f"domain: the mean time to leave exceeds the floating-point range near cell {at}")
+            raise ValueError(f"the mean time to leave exceeds the floating-point range near cell {at}: D is too small")
 
     @property
     def nbytes(self) -> int:

@@ -35,8 +35,10 @@ class FokkerPlanck:
 
     Parameters
     ----------
-    model : Langevin
-        Model of one to three coordinates with constant ``D``.
+    model : Langevin, Diffusion or Underdamped
+        With constant noise. `Langevin`: one to three coordinates. `Diffusion`, in the sense of Ito or Stratonovich, and
+        `Preconditioned`: one or two, in three with uncorrelated noise. `Underdamped`: one, on an axis of ``x`` and one of
+        the momentum.
     grid : Grid
         The box and its cells. With reflecting ends it should reach far enough that the Gibbs weight there
         is negligible: a ``UserWarning`` says when it does not.
@@ -65,11 +67,23 @@ class FokkerPlanck:
     Valid while ``exp(-V/D)`` varies by less than about a factor ``e`` per cell where probability lives; beyond that
     the solution stays positive and conserving, but diffusion is overestimated as by an upwind scheme.
 
+    Every `Diffusion` on the line has a potential, ``ln a - int b/a dx`` with ``a = B^2/2`` and Ito's drift ``b``, which is
+    found by quadrature: all that is said above and below holds with ``D = 1``. The noise may vanish at an end of the box, not
+    inside. In the plane, on equal cells, jumps go along oblique offsets where noises are correlated; rates are positive for
+    any drift, densities follow Ito's form, and a warning tells where noise is too one-sided for that.
+
+    With inertia, ``dp/dt = -P dp/dx + d/dP ((V' + gamma P + gamma D d/dP) p)``, on equal cells, of fourth order. Gibbs and the
+    mass are kept to rounding, but densities may fall below zero where cells do not resolve them: a warning says so. Domains are
+    intervals of ``x``: a path leaves when its position does. Choose a box of 6 ``sqrt(D)`` in the momentum and cells of at most
+    a fifth of that width, fewer than ``sqrt(gamma)`` for weak friction; exit times of starts with more than 30 D mean nothing.
+
     References
     ----------
     Scharfetter & Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Chang & Cooper, J. Comput. Phys. 6 (1970) 1;
     Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017; Eymard, Gallouet & Herbin, Finite volume methods, Handbook of
-    Numerical Analysis VII (2000).
+    Numerical Analysis VII (2000). Karlin & Taylor, A Second Course in Stochastic Processes (1981), chapter 15 (the line);
+    Bonnans & Zidani, SIAM J. Numer. Anal. 41 (2003) 1008 (the plane); Risken, The Fokker-Planck Equation (1989), chapter
+    10 (inertia).
 
     Examples
     --------
@@ -87,9 +101,16 @@ class FokkerPlanck:
     (80, 80)
     >>> fp.eigenvalues(3).round(2)
     array([0.  , 0.13, 0.13])
+
+    Inertia; the rate from well to well is half of the gap:
+
+    >>> from shld_sim.models import Underdamped
+    >>> fp = FokkerPlanck(Underdamped(DoubleWell(), D=0.05, friction=1.0), Grid((-1.8, 1.8, 80), (-1.4, 1.4, 64)))
+    >>> round(0.5 * fp.eigenvalues(2)[1].real, 6)
+    0.000893
     """
 
-    model: Langevin
+    model: Model
     grid: Grid
     boundary: Any = "reflecting"
     chain: Chain = field(init=False, repr=False)
@@ -241,7 +262,7 @@ class FokkerPlanck:
         domain : (float, float), Interval, Ball, HalfSpace, Box, Region or None
             Where the path runs; in one dimension a pair ``low < high``, infinite allowed. What of it lies beyond the box is
             replaced by the box with its boundary condition; None means the box. Its boundary absorbs wherever it falls
-            within a cell.
+            within a cell. Along a periodic axis it is a set of the coordinates of the box, and not repeated.
         x0 : float or array_like of shape (dim,), optional
             Start, in the domain and the box.
 

@@ -18,6 +18,7 @@ Pinned = Callable[[int | None], Elimination]
 
 DENSE = 300  # cells up to which, and the share of all modes from which, dense matrices are taken
 SHARE = 0.1
+FAST = 1e-2  # share of the largest rate from which the eigenvalues of the dense matrix are good as they are
 TINY = 1e-10  # where sqrt(pi) is smaller, relative to its maximum, a mode is not looked at but continued
 
 
@@ -58,31 +59,36 @@ def reversible_modes(links: Links, pi: Array, pinned: Pinned, k: int) -> tuple[A
     def apply(y: Array) -> Array:
         return np.asarray(root * inverse(root_inverse * y))
 
-    wanted = k - closed
-    n = int(visible.sum())
+    wanted, n, fastest = k - closed, int(visible.sum()), 2.0 * float(links.outflow.max())
     if wanted <= 0:
-        found = np.empty((0, pi.size))
+        slow, rows = np.empty(0), np.empty((0, pi.size))
     elif n <= DENSE or wanted > SHARE * n:
-        found = _dense(links, root, visible, closed, wanted)
+        slow, rows = _dense(links, closed, wanted)
     else:
         operator = LinearOperator((pi.size, pi.size), matvec=apply, dtype=np.float64)
         start = np.random.default_rng(0).standard_normal(pi.size) * root
-        values, vectors = eigsh(operator, k=wanted, which="LM", v0=start, tol=1e-12, ncv=max(2 * wanted + 1, 24))
-        found = vectors.T[np.argsort(-values)]
-    functions: list[Array] = []
+        inverses, vectors = eigsh(operator, k=wanted, which="LM", v0=start, tol=1e-12, ncv=max(2 * wanted + 1, 24))
+        slow, rows = 1.0 / np.sort(inverses)[::-1], vectors.T[np.argsort(-inverses)]
     rates: list[float] = []
-    for y in found:
+    modes: list[Array] = []
+    functions: list[Array] = []
+    for rate, y in zip(slow, rows, strict=True):
+        if rate > FAST * fastest:  # the matrix tells it well enough, also where the stationary law vanishes
+            rates.append(float(rate))
+            modes.append(root * y)
+            continue
         f = inverse(root_inverse * y)  # once more: what is not of the mode shrinks
         for other in functions:
             f = f - (pi @ (other * f)) * other
         f = f / np.sqrt(pi @ (f * f))
         functions.append(f)
         rates.append(_rate(links, pi, f))
+        modes.append(pi * f)
     if closed:
-        functions.insert(0, np.ones(pi.size))
         rates.insert(0, 0.0)
+        modes.insert(0, pi)
     order = np.argsort(rates, kind="stable")
-    return np.array(rates)[order], np.array(functions)[order] * pi
+    return np.array(rates)[order], np.array(modes)[order]
 
 
 def _rate(links: Links, pi: Array, f: Array) -> float:
@@ -93,23 +99,14 @@ def _rate(links: Links, pi: Array, f: Array) -> float:
     return float(flow @ (difference * difference) + lost @ (f[links.exit_cell] ** 2))
 
 
-def _dense(links: Links, root: Array, visible: NDArray[np.bool_], closed: bool, wanted: int) -> Array:
-    """Return rows ``sqrt(pi) f`` of the slowest modes from the symmetric matrix, the constant left out."""
-    cells = np.flatnonzero(visible)
-    number = np.full(root.size, -1)
-    number[cells] = np.arange(cells.size)
-    S = np.zeros((cells.size, cells.size))
-    S[np.arange(cells.size), np.arange(cells.size)] = links.outflow[cells]
-    both = visible[links.tail] & visible[links.head]
-    i, j = number[links.tail[both]], number[links.head[both]]
-    symmetric = np.sqrt(links.forward[both] * links.backward[both])
-    np.add.at(S, (i, j), -symmetric)
-    np.add.at(S, (j, i), -symmetric)
-    top = min(wanted + closed, cells.size)
-    vectors = linalg.eigh(S, subset_by_index=(0, top - 1))[1]
-    found = np.zeros((top - closed, root.size))
-    found[:, cells] = vectors.T[int(closed) :]
-    return found
+def _dense(links: Links, closed: bool, wanted: int) -> tuple[Array, Array]:
+    """Return the smallest eigenvalues of the symmetric matrix and rows ``sqrt(pi) f``, the constant left out."""
+    S = np.diag(links.outflow)
+    symmetric = np.sqrt(links.forward * links.backward)
+    np.add.at(S, (links.tail, links.head), -symmetric)
+    np.add.at(S, (links.head, links.tail), -symmetric)
+    values, vectors = linalg.eigh(S, subset_by_index=(int(closed), wanted + closed - 1))
+    return values, vectors.T
 
 
 def general_modes(links: Links, pi: Array, pinned: Pinned, k: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shld_sim.grid.boundaries import Boundary
 from shld_sim.grid.chain import Array
@@ -33,6 +35,9 @@ class Network(SparseChain):
 
     def energy(self) -> tuple[Array, float]:
         return self.potential, self.landscape.D
+
+    def _rise(self) -> Callable[[NDArray[np.int64], Array], Array]:
+        return lambda cells, points: (self.landscape.energy(points) - self.potential[cells]) / self.landscape.D
 
 
 def network(landscape: Landscape, grid: Grid, boundary: Boundary) -> Network:

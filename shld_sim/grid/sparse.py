@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from itertools import product
@@ -154,6 +154,10 @@ class SparseChain(Chain):
 
     # -- helpers ----
 
+    def _rise(self) -> Callable[[NDArray[np.int64], Array], Array] | None:
+        """Return ``rise(cells, points)``, ``(V(point) - V(cell)) / D`` of a potential of the drift, or None."""
+        return None
+
     def _elimination(self, links: Links, extra: float = 0.0, **options: Any) -> Elimination:
         return Elimination(links, self.grid.shape, self.wrap, extra=extra, **options)
 
@@ -201,7 +205,7 @@ class SparseChain(Chain):
                 raise ValueError("domain must have an end in the box or at an absorbing end of it, got the whole box")
             nowhere = np.full(self.size, -1)
             return Cut(self.links, nowhere < 0, nowhere, np.full(self.links.exit_cell.size, -1))
-        part = cuts.cut(self.links, self.grid, self.wrap, [Side(domain, leaving=True)], fitted=True)
+        part = cuts.cut(self.links, self.grid, self.wrap, [Side(domain, leaving=True)], fitted=True, rise=self._rise())
         if not part.active.any():
             raise ValueError(f"domain must contain a cell centre of the box, got {domain!r}")
         if not part.links.exit_rate.any():
@@ -216,7 +220,10 @@ class SparseChain(Chain):
                 raise ValueError(f"{name} must contain a cell centre of the box, got {domain!r}")
         if (inside[0] & inside[1]).any():
             raise ValueError(f"a and b must not overlap, got a={a!r}, b={b!r}")
-        return cuts.cut(links, self.grid, self.wrap, [Side(a, leaving=False), Side(b, leaving=False)], fitted=False)
+        sides = [Side(a, leaving=False), Side(b, leaving=False)]
+        return cuts.cut(
+            links, self.grid, self.wrap, sides, fitted=False, rise=self._rise() if links is self.links else None
+        )
 
     def _reach(self, part: Cut, side: int) -> Array:
         """Return the probability to end at a side."""

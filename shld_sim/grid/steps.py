@@ -21,7 +21,7 @@ Factors = Callable[[Links, float], Elimination]
 JUMPS = 512.0  # mean number of jumps in the shortest rational step
 ORDER = 12
 GAMMA = 1.0 / float(
-    roots_laguerre(ORDER)[0][3]
+    roots_laguerre(ORDER)[0][4]
 )  # L_12(1/gamma) = 0: R(infinity) = 0; of its roots the best for |R| <= 1
 TOLERANCE = 1e-10  # of one rational step, in total variation, per unit of the probability that is left
 NOTHING = 1e-280  # probability that counts as none
