@@ -75,7 +75,8 @@ class FokkerPlanck:
     With inertia, ``dp/dt = -P dp/dx + d/dP ((V' + gamma P + gamma D d/dP) p)``, on equal cells, of fourth order. Gibbs and the
     mass are kept to rounding, but densities may fall below zero where cells do not resolve them: a warning says so. Domains are
     intervals of ``x``: a path leaves when its position does. Choose a box of 6 ``sqrt(D)`` in the momentum and cells of at most
-    a fifth of that width, fewer than ``sqrt(gamma)`` for weak friction; exit times of starts with more than 30 D mean nothing.
+    a third of ``sqrt(D)``, smaller for weak friction, whose layers are as thin as ``sqrt(gamma)``. Times from energies more than
+    30 D above the wells, where no path goes, mean nothing.
 
     References
     ----------

@@ -268,8 +268,8 @@ def _paired(size: int, cell: Whole, head: Whole, step: Whole, rate: Array) -> tu
     tail, tip = np.where(positive, cell, head), np.where(positive, head, cell)
     key = tail.astype(np.int64) * size + tip
     _, first, number = np.unique(key, return_index=True, return_inverse=True)
-    forward = np.bincount(number, np.where(positive, rate, 0.0), len(first))
-    backward = np.bincount(number, np.where(positive, 0.0, rate), len(first))
+    forward = np.bincount(number, np.where(positive, rate, 0.0), len(first)).astype(np.float64)
+    backward = np.bincount(number, np.where(positive, 0.0, rate), len(first)).astype(np.float64)
     along = np.where(positive[:, None], step, -step)[first]
     return tail[first], tip[first], forward, backward, along
 

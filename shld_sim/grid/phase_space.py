@@ -320,7 +320,9 @@ class _Assembly:
         """Add the flux ``D (exp(high) - exp(low)) sum of factor u`` out of ``source`` and into ``target``."""
         weight = self.log_weight.ravel()
         for row, sign in ((source, -1.0), (target, 1.0)):
-            for cell, factor in terms if row is not None else []:
+            if row is None:
+                continue
+            for cell, factor in terms:
                 middle = 0.5 * (weight[row] + weight[cell])
                 self.add(sign * factor * self.D / self.area * (np.exp(high - middle) - np.exp(low - middle)), row, cell)
 
