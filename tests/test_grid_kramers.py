@@ -106,6 +106,14 @@ def test_harmonic_spectrum(friction):
     assert errors[1] < 2e-3 * abs(exact[5]) and errors[0] / errors[1] > 11.0
 
 
+def test_no_oscillating_mode_is_missed():
+    """At weak friction the tenth by real part is about the hundredth in size: against all eigenvalues of the matrix."""
+    fp = FokkerPlanck(shld.Underdamped(shld.DoubleWell(), D, 0.1), Grid((-1.6, 1.6, 26), (-1.2, 1.2, 20)))
+    every = -np.linalg.eigvals(fp.chain.strip.matrix.toarray())
+    every = np.sort(every.real)
+    np.testing.assert_allclose(fp.eigenvalues(10).real, every[:10], atol=1e-9)
+
+
 def test_harmonic_mean_and_covariance():
     """From a point the law is Gaussian: mean e^(-M t) x0, covariance C - e^(-M t) C e^(-M t)^T, C = D diag(1/k, 1)."""
     fp, x0 = harmonic(n=96), np.array([0.9, -0.5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ ORDER, REACH = 12, 3.2  # of the Taylor polynomial, and the |A| h up to which it
 DIRECT = 6_000.0  # |A| t up to which the series is summed at once
 TOLERANCE = 1e-12  # of the Krylov space, relative to the norm of the state
 LARGEST = 60  # vectors of the Krylov space
+DISCS = 10  # to be searched for eigenvalues, at most
 
 
 def evolve(A: sparse.csc_array, start: Array, times: Array) -> Array:
@@ -108,16 +110,61 @@ def _projected(H: Array, tau: float, t: float) -> Array:
     return np.asarray(linalg.expm((t / tau) * (np.eye(len(H)) - np.linalg.inv(H)))[:, 0])
 
 
-def rightmost(A: sparse.csc_array, k: int, scale: float) -> tuple[NDArray[Any], NDArray[Any]]:
+def rightmost(
+    A: sparse.csc_array, k: int, scale: float, frequency: float, damping: float, smooth: Callable[[NDArray[Any]], bool]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the ``k`` eigenvalues of ``-A`` smallest in the real part, ascending, and unit vectors, shape ``(k, N)``.
 
-    Sought among those next to ``-scale``, which should be several times the largest frequency that matters.
+    Those next to ``-scale`` are found first, by shift and invert. Among them may be too few that oscillate: discs about the
+    imaginary axis are searched one above the other, until one holds none that belongs to the list.
+
+    Parameters
+    ----------
+    A : sparse array, shape (N, N)
+        Real.
+    k : int
+        How many.
+    scale : float
+        Positive, of the size of the eigenvalues.
+    frequency : float
+        Distance of the first disc from what is known.
+    damping : float
+        Real part below which nothing oscillates.
+    smooth : callable
+        Whether an eigenvector counts.
     """
     n = A.shape[0]
     wanted = min(2 * k + 10, n - 2)
-    start = np.random.default_rng(0).standard_normal(n)
-    # shift and invert about z = +scale: the nearest are those furthest to the right, unless they oscillate faster
-    values, vectors = sparse_linalg.eigs(A, k=wanted, sigma=scale, v0=start, ncv=min(max(4 * wanted, 60), n - 1))
-    values = -values
-    order = np.lexsort((values.imag, np.round(values.real, 12)))[:k]
-    return values[order], vectors.T[order]
+    options = {"k": wanted, "ncv": min(max(4 * wanted, 60), n - 1), "v0": np.random.default_rng(0).standard_normal(n)}
+    values, vectors = sparse_linalg.eigs(A, sigma=scale, **options)
+    radius = float(np.abs(values - scale).max())
+    found = [(-value, vector) for value, vector in zip(values, vectors.T, strict=True) if smooth(vector)]
+    tiny = 1e-7 * frequency
+    # the last pair may have been cut in two
+    alone = [(v, f) for v, f in found if abs(v.imag) > tiny and all(abs(v.conjugate() - w) > tiny for w, _ in found)]
+    found = _sorted(found + [(value.conjugate(), vector.conj()) for value, vector in alone])
+    last = found[:k][-1][0].real
+    # up to this height on the imaginary axis, all with a real part below the last are known
+    top = float(np.sqrt(max(radius**2 - (scale + last) ** 2, 0.0)))
+    for _ in range(DISCS if last >= damping else 0):
+        centre = 1j * (top + 0.5 * frequency)
+        values, vectors = sparse_linalg.eigs(A.astype(np.complex128), sigma=centre, **options)
+        radius = float(np.abs(values - centre).max())
+        values = -values
+        inside = [
+            (value, vector)
+            for value, vector in zip(values, vectors.T, strict=True)
+            if value.real <= last and value.imag < -tiny and smooth(vector)
+        ]
+        if not inside:
+            break
+        new = [mode for mode in inside if all(abs(mode[0] - other) > tiny for other, _ in found)]
+        found = _sorted(found + new + [(value.conjugate(), vector.conj()) for value, vector in new])
+        last = found[:k][-1][0].real
+        top = centre.imag + float(np.sqrt(max(radius**2 - last**2, 0.0)))
+    return np.array([value for value, _ in found[:k]]), np.array([vector for _, vector in found[:k]])
+
+
+def _sorted(modes: list[tuple[complex, NDArray[Any]]]) -> list[tuple[complex, NDArray[Any]]]:
+    """Return the modes in the order of the real parts; pairs that are conjugate up to rounding side by side."""
+    return sorted(modes, key=lambda mode: (round(mode[0].real, 10), mode[0].imag))
