@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import shld_sim as shld
-from shld_sim import plotting, plotting_grid
+from shld_sim import plotting
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures"
 BOX = (-2.0, 1.5), (-0.9, 2.5)
@@ -84,10 +84,10 @@ def main(out_dir: Path = FIGURES, quick: bool = False) -> dict:
     fig, axes = plotting.new_figure(2, 3, size=(16.0, 8.8))
     view = (-1.65, 1.25), (-0.6, 2.2)
     plotting.potential(V, axes[0, 0], box=view)
-    plotting_grid.density_map(fp.grid, pi, axes[0, 1])
-    plotting_grid.mode_map(fp.grid, psi, axes[0, 2], where=seen)
-    plotting_grid.committor_map(fp.grid, q, axes[1, 0], where=seen)
-    plotting_grid.current_map(fp.grid, J, axes[1, 1], arrows=34)
+    plotting.density_map(fp.grid, pi, axes[0, 1])
+    plotting.mode_map(fp.grid, psi, axes[0, 2], where=seen)
+    plotting.committor_map(fp.grid, q, axes[1, 0], where=seen)
+    plotting.current_map(fp.grid, J, axes[1, 1], arrows=34)
     titles = (
         "landscape",
         f"Gibbs density, D = {D:g}",

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+# Flags of all code that calls users' functions. Without nnan and ninf, so that divergence can be seen; without reassoc, which
+# would undo the rounding tricks of `engine.elementary`. The same everywhere: Numba compiles the helper behind x**3 once a
+# process, with the flags of whoever needs it first, and with other flags the bits of a path would depend on that.
+OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
 LIBRARIES = {"math", "numba", "numpy", "scipy"}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
-from shld_sim._compile import fingerprint, plain, prepared, specialised
+from shld_sim._compile import OPTIONS, fingerprint, plain, prepared, specialised
 from shld_sim.potentials import base, evaluate
 
 Array = NDArray[np.float64]
@@ -348,7 +348,7 @@ def _rows(function: Callable[..., Any], dim: int) -> Any:
     from numba.extending import register_jitable
 
     template = evaluate.ENERGY_ROWS[dim if dim <= 3 else "vector"]
-    return specialised(template, {"error_model": "numpy", "nogil": True}, function=prepared(function, register_jitable))
+    return specialised(template, OPTIONS, function=prepared(function, register_jitable))
 
 
 def as_domain(name: str, value: Any, dim: int) -> Domain:

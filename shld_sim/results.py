@@ -82,7 +82,7 @@ class Ensemble:
     x : ndarray
         Paths, shape ``(n_saved, n_paths)`` for ``dim == 1``, else ``(n_saved, n_paths, dim)``.
     status : ndarray of uint8
-        `Status` of each path: ``OK`` or ``DIVERGED``.
+        `Status` of each path: ``OK``, ``DIVERGED``, or ``EXITED`` for one that an absorbing wall has stopped.
     model : Langevin, LevyFlight, Underdamped or Diffusion
         The equation.
     dt : float
@@ -408,8 +408,8 @@ class Exits:
     place : ndarray
         Position at the exit, shape ``(n_paths,)`` for ``dim == 1``, else ``(n_paths, dim)``; the last position for censored
         paths. With bridge correction it lies on the boundary: along the boundary it is interpolated between the ends of
-        the step, which leaves out a variance of at most D dt/2 in each direction. Else it is the point behind the boundary
-        where the path landed.
+        the step, which leaves out a variance of at most D dt/2 in each direction (a quarter of the variance of the step).
+        Else it is the point behind the boundary where the path landed.
     model, domain, dt, t_max, scheme, bridge, seed, interrupted, version
         How they were made. ``bridge`` tells that some boundary was watched between the steps.
     which : ndarray of int8

@@ -287,22 +287,46 @@ def first_passage(
 # -- inertia ----------------------------------------------------------------------------------------------------------
 
 
-def baoab_step(potential, x, p, increment, dt: float, friction: float, D: float):
+def fold(x, low, high) -> tuple[np.ndarray, np.ndarray]:
+    """Points folded into [low, high], one bounce after the other, and the sign that a momentum has then."""
+    x, sign = np.array(x, dtype=float), np.ones(np.shape(x))
+    while ((x < low) | (x > high)).any():
+        sign = np.where((x < low) | (x > high), -sign, sign)
+        x = np.where(x < low, 2.0 * low - x, x)
+        x = np.where(x > high, 2.0 * high - x, x)
+    return x, sign
+
+
+def flight(x, p, t: float, box=None, boundary: str = ""):
+    """Free flight over a time, with mirrors at the walls or on a ring; ``box`` is (low, high), numbers or vectors."""
+    x = x + t * p
+    if boundary == "reflecting":
+        x, sign = fold(x, *box)
+        return x, sign * p
+    if boundary == "periodic":
+        low, high = np.asarray(box[0]), np.asarray(box[1])
+        return low + np.mod(x - low, high - low), p
+    return x, p
+
+
+def baoab_step(potential, x, p, increment, dt: float, friction: float, D: float, box=None, boundary: str = ""):
     """BAOAB with the increment of W over the step."""
     p = p - 0.5 * dt * potential.gradient(x)
-    x = x + 0.5 * dt * p
+    x, p = flight(x, p, 0.5 * dt, box, boundary)
     decay = math.exp(-friction * dt)
     p = decay * p + math.sqrt(D * (1.0 - decay**2) / dt) * increment
-    x = x + 0.5 * dt * p
+    x, p = flight(x, p, 0.5 * dt, box, boundary)
     return x, p - 0.5 * dt * potential.gradient(x)
 
 
-def baoab_path(potential, x0, p0, dt: float, increments, friction: float, D) -> tuple[np.ndarray, np.ndarray]:
+def baoab_path(
+    potential, x0, p0, dt: float, increments, friction: float, D, box=None, boundary: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
     """Every position and momentum driven by given increments; ``D`` is a number or one per step."""
     x, p = (np.broadcast_to(np.asarray(v, dtype=float), increments.shape[1:]).copy() for v in (x0, p0))
     xs, ps = [x], [p]
     for increment, temperature in zip(increments, np.broadcast_to(D, len(increments))):
-        x, p = baoab_step(potential, x, p, increment, dt, friction, temperature)
+        x, p = baoab_step(potential, x, p, increment, dt, friction, temperature, box, boundary)
         xs.append(x)
         ps.append(p)
     return np.stack(xs), np.stack(ps)
@@ -311,62 +335,122 @@ def baoab_path(potential, x0, p0, dt: float, increments, friction: float, D) -> 
 # -- first passage through walls ---------------------------------------------------------------------------------------
 
 
+def watched(start, advance, walls, dt: float, limit: int, level: float, normal: float, uniform: float, d: int):
+    """First passage of one path through walls, as the row (time, place, wall), with wall -1 for none.
+
+    ``advance(state, step)`` gives the next state, whose first d numbers are the place. A wall is (phi, onto, rate):
+    ``phi(x)`` is positive where paths run, ``onto(x)`` moves a point near the wall onto it, and ``rate`` is 2/(s^2 dt), s^2
+    the variance of phi per time, a number or a function of the place at the start of the step; None for a wall that is
+    watched at the ends of steps only.
+    """
+    values = lambda state: [phi(state[:d]) for phi, _, _ in walls]
+    v, stay = np.atleast_1d(np.asarray(start, dtype=float)), 1.0
+    for step in range(limit):
+        w = advance(v, step)
+        before, after = values(v), values(w)
+        rates = [rate(v[:d]) if callable(rate) else rate for _, _, rate in walls]
+        for a, b, rate in zip(before, after, rates):
+            stay *= 0.0 if b <= 0.0 else 1.0 if rate is None else 1.0 - math.exp(-rate * a * b)
+        if stay < level:
+            behind = [k for k, b in enumerate(after) if b <= 0.0]
+            # behind walls: the first one on the straight line; else the likeliest one
+            rank = [
+                a / (a - b) if b <= 0.0 else math.inf if rate is None else rate * a * b
+                for a, b, rate in zip(before, after, rates)
+            ]
+            k = min(behind or range(len(walls)), key=rank.__getitem__)
+            time, place = (step + 1) * dt, w[:d]
+            if rates[k] is not None:
+                a, b = abs(before[k]), abs(after[k])
+                mean = a / b if b > 1e-12 * a else math.inf
+                y = inverse_gaussian(normal, uniform, mean, 0.5 * rates[k] * a * a)
+                part = y / (1.0 + y)
+                time, place = (step + part) * dt, walls[k][1](v[:d] + part * (w[:d] - v[:d]))
+            return np.array([time, *place, k])
+        v = w
+    return np.array([limit * dt, *v[:d], -1])
+
+
+def opening(seed, number: int) -> tuple[Streams, float, float, float]:
+    """The stream of a path after its first four words, and what they give: when it leaves, and a normal and a uniform
+    number for the moment inside the step."""
+    streams = Streams.of(seed, [number])
+    words = [streams.word() for _ in range(4)]
+    normal = float(normal_pair(words[1], words[2])[0][0])
+    return streams, float(unit_open(words[0])[0]), normal, float(unit_open(words[3])[0])
+
+
 def first_passage_walls(
     potential, x0, walls, dt: float, limit: int, paths, seed, amplitude, kind="normal", alpha=2.0, scheme="euler"
 ):
-    """First passage through walls in any dimension, one path after the other.
-
-    A wall is (phi, onto, rate): ``phi(x)`` is positive where paths run, ``onto(x)`` moves a point near the wall onto it,
-    and ``rate`` is 1/(D dt), or None for a wall that is watched at the ends of steps only. Words are used as in
-    `first_passage`. Returns the rows (time, place, wall), shape (n_paths, d + 2), with wall -1 for none.
-    """
+    """First passage through walls in any dimension, one path after the other: the rows of `watched`."""
     d = potential.dim
-    rows = np.empty((len(paths), d + 2))
-    values = lambda x: [phi(x) for phi, _, _ in walls]
     shaped = lambda x: x if d > 1 else x[0]
-    for row, number in enumerate(paths):
-        streams = Streams.of(seed, [number])
-        words = [streams.word() for _ in range(4)]
-        level, uniform = float(unit_open(words[0])[0]), float(unit_open(words[3])[0])
-        normal = float(normal_pair(words[1], words[2])[0][0])
+
+    def row(number):
+        streams, *drawn = opening(seed, number)
         z = noise(streams, kind, limit, d, alpha)[:, 0]
-        v, stay = np.atleast_1d(np.asarray(x0, dtype=float)), 1.0
-        for step in range(limit):
+
+        def advance(v, step):
             increment = amplitude * z[step]
             if scheme == "euler":
-                w = np.atleast_1d(euler_step(potential, shaped(v), shaped(increment), dt))
-            else:
-                w = v + increment  # a path that has left by its jump needs no flow
-                if min(values(w)) > 0.0:
-                    w = np.atleast_1d(flow(potential, shaped(w), dt))
-            before, after = values(v), values(w)
-            for a, b, (_, _, rate) in zip(before, after, walls):
-                stay *= 0.0 if b <= 0.0 else 1.0 if rate is None else 1.0 - math.exp(-rate * a * b)
-            if stay < level:
-                behind = [k for k, b in enumerate(after) if b <= 0.0]
-                # behind walls: the first one on the straight line; else the nearest one
-                rank = [a / (a - b) if b <= 0.0 else a * b for a, b in zip(before, after)]
-                k = min(behind or range(len(walls)), key=rank.__getitem__)
-                time, place = (step + 1) * dt, w
-                if walls[k][2] is not None:
-                    a, b = abs(before[k]), abs(after[k])
-                    mean = a / b if b > 1e-12 * a else math.inf
-                    y = inverse_gaussian(normal, uniform, mean, 0.5 * walls[k][2] * a * a)
-                    part = y / (1.0 + y)
-                    time, place = (step + part) * dt, walls[k][1](v + part * (w - v))
-                rows[row] = time, *place, k
-                break
-            v = w
-        else:
-            rows[row] = limit * dt, *v, -1
-    return rows
+                return np.atleast_1d(euler_step(potential, shaped(v), shaped(increment), dt))
+            w = v + increment  # a path that has left by its jump needs no flow
+            left = min(phi(w) for phi, _, _ in walls) <= 0.0
+            return w if left else np.atleast_1d(flow(potential, shaped(w), dt))
+
+        return watched(x0, advance, walls, dt, limit, *drawn, d)
+
+    return np.array([row(number) for number in paths])
+
+
+def first_passage_inertial(potential, x0, walls, dt: float, limit: int, paths, seed, friction, D, p0=None):
+    """The same with inertia, the state being the place and then the momentum; that is drawn where ``p0`` is None."""
+    d = potential.dim
+    shaped = lambda x: x if d > 1 else x[0]
+
+    def row(number):
+        streams, *drawn = opening(seed, number)
+        p = np.sqrt(D) * normal_vector(streams, d)[0] if p0 is None else np.atleast_1d(p0)
+        dW = math.sqrt(dt) * noise(streams, "normal", limit, d)[:, 0]
+
+        def advance(v, step):
+            parts = [shaped(v[:d]), shaped(v[d:]), shaped(dW[step])]
+            return np.hstack(baoab_step(potential, *parts, dt, friction, D))
+
+        return watched(np.hstack([np.atleast_1d(x0), p]), advance, walls, dt, limit, *drawn, d)
+
+    return np.array([row(number) for number in paths])
+
+
+def first_passage_diffusion(drift, matrix, x0, walls, dt: float, limit: int, paths, seed, scheme="euler"):
+    """The same for dX = b dt + B dW; a wall's third entry is its normal, a function of the place, or None."""
+    x0 = np.atleast_1d(np.asarray(x0, dtype=float))
+    m = matrix(x0[None]).shape[2]
+
+    def rated(normal):
+        across = lambda x: ((normal(x) @ matrix(x[None])[0]) ** 2).sum()
+        return None if normal is None else lambda x: 2.0 / (across(x) * dt)
+
+    rated_walls = [(phi, onto, rated(normal)) for phi, onto, normal in walls]
+
+    def row(number):
+        streams, *drawn = opening(seed, number)
+        dW = math.sqrt(dt) * noise(streams, "normal", limit, m)[:, 0]
+        advance = lambda v, step: diffusion_path(drift, matrix, v[None], dt, dW[step][None, None], scheme)[-1, 0]
+        return watched(x0, advance, rated_walls, dt, limit, *drawn, len(x0))
+
+    return np.array([row(number) for number in paths])
 
 
 # -- state-dependent noise --------------------------------------------------------------------------------------------
 
 
-def diffusion_path(drift, matrix, x0, dt: float, increments, scheme: str = "euler") -> np.ndarray:
-    """Every state of dX = b dt + B dW: ``drift`` gives (n_paths, d), ``matrix`` (n_paths, d, m); all with these axes."""
+def diffusion_path(drift, matrix, x0, dt: float, increments, scheme: str = "euler", confine=None) -> np.ndarray:
+    """Every state of dX = b dt + B dW: ``drift`` gives (n_paths, d), ``matrix`` (n_paths, d, m); all with these axes.
+
+    ``confine`` is what walls do to the points after each step.
+    """
     x = np.array(x0, dtype=float)
     states = [x]
     for dW in increments:
@@ -374,9 +458,35 @@ def diffusion_path(drift, matrix, x0, dt: float, increments, scheme: str = "eule
         if scheme == "heun":
             u = x + step
             step = 0.5 * (step + drift(u) * dt + np.einsum("ndm,nm->nd", matrix(u), dW))
-        x = x + step
+        x = x + step if confine is None else confine(x + step)
         states.append(x)
     return np.stack(states)
+
+
+def preconditioned_path(gradient, metric, divergence, D: float, x0, dt: float, increments) -> np.ndarray:
+    """Every state of dX = (D div M - M grad V) dt + sqrt(2 D) L dW with the Cholesky factor L of M, (n_paths, d, d)."""
+    drift = lambda x: D * divergence(x) - np.einsum("nij,nj->ni", metric(x), gradient(x))
+    return diffusion_path(drift, lambda x: math.sqrt(2.0 * D) * np.linalg.cholesky(metric(x)), x0, dt, increments)
+
+
+def label_noise_chain(residual, gradient, x0, h: float, errors) -> np.ndarray:
+    """Every state of x' = x - h (f(x) + e) grad f(x) with the errors e of the labels, shape (n_steps, n_paths)."""
+    states = [np.array(x0, dtype=float)]
+    for e in errors:
+        x = states[-1]
+        states.append(x - h * (residual(x) + e)[:, None] * gradient(x))
+    return np.stack(states)
+
+
+def implicit_step(m, h, generators, stages, comparison):
+    """One diagonally implicit Runge-Kutta step of dm/dt = L(t) m with the matrix of every stage; step and distance."""
+    gains = []
+    for row, L in zip(stages, generators):
+        base = m + sum((a * k for a, k in zip(row, gains)), np.zeros_like(m))
+        state = np.linalg.solve(np.eye(m.size) - row[len(gains)] * h * L, base)
+        gains.append(h * L @ state)
+    new = m + stages[-1] @ np.array(gains)
+    return new, np.abs(new - m - comparison @ np.array(gains)).sum()
 
 
 # -- chains on a grid -------------------------------------------------------------------------------------------------

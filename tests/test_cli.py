@@ -19,6 +19,7 @@ import pytest
 
 import shld_sim as shld
 from shld_sim import cli
+from shld_sim.cli import equations, escape, figures, parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -59,7 +60,7 @@ def test_examples_in_the_help_can_be_parsed(capsys):
         for example in examples:
             name, *words = shlex.split(example)
             assert name == "shld-sim"
-            assert cli._parser().parse_args(words).command == command
+            assert parser.make_parser().parse_args(words).command == command
 
 
 def test_help_is_fast_and_loads_nothing_heavy():
@@ -101,6 +102,21 @@ def test_version(capsys):
         (["simulate", "--plot", "no-such-directory/run.png"], "no-such-directory"),
         (["simulate", "--potential", "MexicanHat", "dim=3", "--plot", "x.png"], "--plot"),
         (["simulate", "--potential", "Quartic", "--x0", "30", "--dt", "0.5"], "left the finite numbers"),
+        (["simulate", "--friction", "0"], "friction must be positive"),
+        (["simulate", "--friction", "1", "--alpha", "1.5", "--sigma", "1"], "--friction goes with --D"),
+        (["simulate", "--box", "-1", "1"], "--box and --boundary go together"),
+        (["simulate", "--box", "-2", "1", "3", "--boundary", "periodic"], "pairs LOW HIGH, got 3"),
+        (["simulate", "--box", "-2", "1", "--boundary", "open"], "boundary must be one of"),
+        (["simulate", "--histogram", "1", "0", "10"], "LOW < HIGH"),
+        (["simulate", "--histogram", "0", "1", "2.5"], "number of bins"),
+        (["simulate", "--burn-in", "1"], "need --moments or --histogram"),
+        (["simulate", "--moments", "--burn-in", "-1"], "burn_in"),
+        (["simulate", "--time-limit", "0"], "time_limit must be positive"),
+        (["simulate", "--store", "no-such-directory/run.npy"], "no-such-directory"),
+        (
+            ["simulate", "--potential", "RingOfWells", "n=3", "--x0", "1", "0", "--histogram", "0", "1", "2"],
+            "observable",
+        ),
         (["escape", "--potential", "Harmonic"], "barrier"),
         (["escape", "--potential", "MuellerBrown"], "one-dimensional"),
         (["simulate", "--plot", "run.gif"], ".png"),
@@ -208,9 +224,89 @@ def test_small_runs_have_a_summary(capsys, line):
 
 
 def test_lists_and_names_of_potentials():
-    assert cli._potential(["polynomial", "coefficients=0,0,-1,0,1"]) == shld.Polynomial([0, 0, -1, 0, 1])
-    assert cli._potential(["QuadraticForm", "eigenvalues=1,2,3"]) == shld.QuadraticForm([1, 2, 3])
-    assert cli._potential(["MexicanHat", "dim=3", "radius=2"]) == shld.MexicanHat(dim=3, radius=2.0)
+    assert equations.potential_of(["polynomial", "coefficients=0,0,-1,0,1"]) == shld.Polynomial([0, 0, -1, 0, 1])
+    assert equations.potential_of(["QuadraticForm", "eigenvalues=1,2,3"]) == shld.QuadraticForm([1, 2, 3])
+    assert equations.potential_of(["MexicanHat", "dim=3", "radius=2"]) == shld.MexicanHat(dim=3, radius=2.0)
+
+
+def table_below(text, heading):
+    """Rows of numbers of the table below a line that begins with ``heading``."""
+    lines = text.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(heading)) + 3
+    rows = []
+    for line in lines[first:]:
+        if not line.strip():
+            break
+        rows.append([float(value) for value in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]?\d+)?", line)])
+    return rows
+
+
+def test_simulate_between_walls_with_inertia(capsys):
+    """The density over time is the Gibbs law on the box; the same numbers as from Python."""
+    line = "simulate --friction 1 --D 0.3 --x0 0.5 --dt 0.1 --t-end 40 --paths 1000 --seed 2 --burn-in 10 --moments"
+    walls = "--box -0.5 1.2 --boundary reflecting --histogram -0.5 1.2 8 --sample-every 5"
+    assert cli.main([*line.split(), *walls.split()]) == 0
+    text, err = capsys.readouterr()
+    assert err == "" and "reflecting walls [-0.5, 1.2]" in text and "scheme baoab" in text
+    model = shld.Underdamped(shld.DoubleWell(), 0.3, 1.0)
+    sampling = {"every": 5, "burn_in": 10.0}
+    statistics = [shld.Moments(**sampling), shld.Histogram(np.linspace(-0.5, 1.2, 9), **sampling)]
+    options = {"seed": 2, "box": (-0.5, 1.2), "boundary": "reflecting", "statistics": statistics}
+    moments, histogram = shld.simulate(model, 0.5, 0.1, 40.0, 1000, **options).statistics
+    assert "over time, 61 samples of each path" in text and "100 % inside" in text
+    ((mean, of_mean, variance, of_variance),) = table_below(text, "over time")
+    expected = (moments.mean, moments.stderr, moments.variance, moments.variance_stderr)
+    np.testing.assert_allclose((mean, of_mean, variance, of_variance), expected, atol=2e-3)
+    rows = np.array(table_below(text, "density over time"))
+    np.testing.assert_allclose(rows[:, 2], histogram.density, atol=5e-3)
+    x = np.linspace(-0.5, 1.2, 8001)
+    gibbs = np.exp(-shld.DoubleWell()(x) / 0.3)
+    exact = np.array([part[:-1].mean() for part in np.split(gibbs[:-1], 8)]) / gibbs.mean() / 1.7
+    # 0.01: the law of BAOAB is that far from Gibbs at this step at most, dt^2 V''^2/(8 D) of it
+    assert (np.abs(rows[:, 2] - exact) < 5.0 * rows[:, 3] + 0.01).all()
+    assert not (np.abs(rows[::-1, 2] - exact) < 5.0 * rows[:, 3] + 0.01).all()
+
+
+def test_simulate_counts_absorbed_paths(capsys):
+    line = "simulate --x0 0 --dt 0.01 --t-end 1 --paths 500 --seed 4 --box -0.5 0.5 --boundary absorbing"
+    assert cli.main(line.split()) == 0
+    run = shld.simulate(
+        shld.Langevin(shld.DoubleWell(), 0.1), 0.0, 0.01, 1.0, 500, seed=4, box=(-0.5, 0.5), boundary="absorbing"
+    )
+    assert f"[-0.5, 0.5]: {(run.status == shld.Status.EXITED).sum()} paths absorbed" in capsys.readouterr().out
+
+
+def test_simulate_into_a_store(capsys, tmp_path):
+    """The same call goes on where a run ended; the file holds what Python would have made."""
+    store = tmp_path / "run.npy"
+    line = "simulate --potential RingOfWells n=3 --x0 1 0 --dt 0.1 --paths 7 --seed 5 --save-every 4 --moments"
+    words = line.split()
+    assert cli.main([*words, "--t-end", "2", "--store", str(store)]) == 0
+    assert cli.main([*words, "--t-end", "4", "--store", str(store)]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and "40 samples" in out and out.count("x[1]") == 4
+    same = shld.simulate(
+        shld.Langevin(shld.RingOfWells(3), 0.1),
+        [1.0, 0.0],
+        0.1,
+        4.0,
+        7,
+        seed=5,
+        save_every=4,
+        statistics=shld.Moments(),
+    )
+    np.testing.assert_array_equal(shld.Ensemble.open(store).x, same.x)
+    assert "another x0" in refused(capsys, *words, "--t-end", "4", "--store", str(store), "--x0", "0", "1")
+
+
+def test_simulate_ends_at_a_time_limit(capsys, tmp_path):
+    begun, out = time.monotonic(), tmp_path / "part.npz"
+    line = "simulate --paths 2000 --dt 1e-4 --t-end 1e6 --time-limit 0.5"
+    assert cli.main([*line.split(), "--out", str(out)]) == 0
+    assert "ended by the time limit" in capsys.readouterr().out
+    assert time.monotonic() - begun < 60.0
+    run = shld.Ensemble.load(out)
+    assert run.stopped == "time_limit" and 0 < run.n_steps < 10**10
 
 
 def test_interrupted_runs_are_kept(capsys, monkeypatch, tmp_path):
@@ -274,7 +370,7 @@ def test_escape_from_either_well_of_a_tilted_one(capsys):
 
 
 def test_no_gap_where_there_are_not_two_wells():
-    assert math.isnan(cli._gap_rate(shld.Langevin(shld.Prinz(), D=0.5), 0.27, 0.0))
+    assert math.isnan(escape.gap_rate(shld.Langevin(shld.Prinz(), D=0.5), 0.27, 0.0))
 
 
 def test_escape_keeps_the_rows_it_has(capsys, monkeypatch):
@@ -371,7 +467,7 @@ def test_claims_are_listed(capsys, claims):
 
 
 def test_figures(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "_FIGURES", {name: cli._FIGURES[name] for name in ("potential", "gamma")})
+    monkeypatch.setattr(figures, "FIGURES", {name: figures.FIGURES[name] for name in ("potential", "gamma")})
     assert cli.main(["figures", "--out", str(tmp_path / "new" / "figures")]) == 0
     written = capsys.readouterr().out.split()
     assert [Path(path).name for path in written] == ["potential.png", "gamma.png"]
@@ -379,7 +475,7 @@ def test_figures(capsys, monkeypatch, tmp_path):
 
 
 def test_every_figure_draws():
-    for name, draw in cli._FIGURES.items():
+    for name, draw in figures.FIGURES.items():
         figure = draw()
         assert all(ax.has_data() for ax in figure.axes), name
 

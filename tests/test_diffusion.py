@@ -1,4 +1,4 @@
-"""State-dependent noise: kernels against slow twins, Ito and Stratonovich told apart, Gibbs laws, label noise.
+"""State-dependent noise: kernels against slow twins, Ito and Stratonovich told apart, thousands of dimensions.
 
 Tolerances are 5 standard errors; every statistical check rejects a planted error.
 """
@@ -6,11 +6,11 @@ Tolerances are 5 standard errors; every statistical check rejects a planted erro
 import math
 import os
 import pickle
+import tracemalloc
 
 import naive
 import numpy as np
 import pytest
-from scipy.integrate import quad
 
 import shld_sim as shld
 
@@ -55,6 +55,20 @@ def many_noise(x, out, p):
         out[c, 1] = 0.1 * x[(c + 1) % 5]
 
 
+def many_each(x, out, p):
+    for c in range(x.shape[0]):
+        out[c] = 0.2 + 0.1 * x[c] * x[c]
+
+
+def many_each_slope(x, out, p):
+    for c in range(x.shape[0]):
+        out[c] = 0.2 * x[c]
+
+
+def swirl(x, y, p):
+    return 0.3 * y, 0.4 * y
+
+
 # the arguments, the drift and the matrix B on arrays (n, d), and the exact c_i = 1/2 sum_jk B_jk d_j B_ik there
 FORMS = {
     "number": (
@@ -79,7 +93,7 @@ FORMS = {
         lambda x: x * [0.075, 0.095],
     ),
     "diagonal": (
-        dict(drift=spiral, noise=lambda x, y, p: (0.3 * y, 0.4 * y), params=(2.0,), dim=2, diagonal=True),
+        dict(drift=spiral, noise=swirl, params=(2.0,), dim=2, diagonal=True),
         lambda x: np.stack([-x[:, 0] + 2 * x[:, 1], -x[:, 1] - 2 * x[:, 0]], axis=-1),
         lambda x: np.einsum("nd,de->nde", np.stack([0.3 * x[:, 1], 0.4 * x[:, 1]], -1), np.eye(2)),
         lambda x: np.stack([0 * x[:, 0], 0.08 * x[:, 1]], -1),
@@ -102,6 +116,12 @@ FORMS = {
         lambda x: np.stack([0.3 * np.sin(x), 0.1 * np.roll(x, -1, axis=1)], -1),
         lambda x: 0.5 * (0.09 * np.sin(x) * np.cos(x) + 0.01 * np.roll(x, -2, axis=1)),
     ),
+    "diagonal vector": (
+        dict(drift=many, noise=many_each, params=(0.7,), dim=5, diagonal=True),
+        lambda x: -0.7 * x,
+        lambda x: np.einsum("nd,de->nde", 0.2 + 0.1 * x * x, np.eye(5)),
+        lambda x: 0.5 * (0.2 + 0.1 * x * x) * 0.2 * x,
+    ),
 }
 
 
@@ -112,8 +132,11 @@ def noise_of(model, n_steps, n_paths, dt, rng):
 @pytest.mark.parametrize(
     ("form", "scheme"),
     [
-        *((form, "euler") for form in ("two noises", "diagonal", "diagonal in three dimensions", "vector")),
-        *((form, "heun") for form in ("number", "rows", "one noise in three dimensions", "vector")),
+        *(
+            (form, "euler")
+            for form in ("two noises", "diagonal", "diagonal in three dimensions", "vector", "diagonal vector")
+        ),
+        *((form, "heun") for form in ("number", "rows", "one noise in three dimensions", "vector", "diagonal vector")),
     ],
 )
 def test_steps_on_given_noise(form, scheme):
@@ -179,6 +202,23 @@ def test_the_correction_drift(form):
     assert stratonovich.to_stratonovich() is stratonovich and stratonovich.to_ito().to_stratonovich() is stratonovich
 
 
+@pytest.mark.parametrize(
+    ("form", "slope"),
+    [
+        ("number", lambda x, p: p[1]),
+        ("diagonal", lambda x, y, p: (0.0, 0.4)),
+        ("diagonal in three dimensions", lambda x, y, z, p: (0.3, 0.0, 0.1)),
+        ("diagonal vector", many_each_slope),
+    ],
+)
+def test_the_correction_from_the_users_derivative(form, slope):
+    arguments, drift, _, correction = FORMS[form]
+    model = shld.Diffusion(**arguments, noise_derivative=slope)
+    x = np.random.default_rng(SEED).uniform(0.5, 1.5, (20, model.dim))
+    shifted = values(model.to_stratonovich().drift, x, model.params)
+    np.testing.assert_allclose(shifted, drift(x) - correction(x), rtol=1e-13)
+
+
 def test_the_users_derivative_is_used():
     with_it = shld.Diffusion(growth, growth_noise, (0.3, 0.5), noise_derivative=lambda x, p: p[1])
     run = shld.simulate(with_it.to_stratonovich(), 2.0, 1.0, noise=[[0.0]])
@@ -198,7 +238,8 @@ def test_identity():
     assert a != shld.Diffusion(growth, growth_noise, (0.3, 0.5), interpretation="stratonovich")
     assert repr(a) == ("Diffusion(drift=growth, noise=growth_noise, params=(0.3, 0.5), dim=1, interpretation='ito')")
     assert repr(a.to_stratonovich()) == repr(a) + ".to_stratonovich()"
-    for model in (a, a.to_stratonovich(), shld.LabelNoise(shld.RescalingValley(), 0.3)):
+    many_of = shld.Diffusion(many, many_each, (0.7,), 5, diagonal=True, noise_derivative=many_each_slope)
+    for model in (a, a.to_stratonovich(), many_of, many_of.to_stratonovich()):
         copy = pickle.loads(pickle.dumps(model))
         assert copy == model and repr(copy) == repr(model)
     with pytest.raises(AttributeError, match="immutable"):
@@ -238,6 +279,18 @@ WRONG = {
         lambda: shld.Diffusion(growth, growth_noise, (1.0, 1.0), diagonal=True),
         ["diagonal", "False", "dim=1"],
     ),
+    "noise_dim of a diagonal": (
+        lambda: shld.Diffusion(many, many_each, (1.0,), dim=5, diagonal=True, noise_dim=2),
+        ["noise_dim must be 5", "diagonal", "2"],
+    ),
+    "derivative of a matrix": (
+        lambda: shld.Diffusion(many, many_noise, (1.0,), dim=5, noise_derivative=many),
+        ["noise_derivative must be None", "diagonal=True"],
+    ),
+    "derivative of wrong number": (
+        lambda: shld.Diffusion(spiral, swirl, (1.0,), dim=2, diagonal=True, noise_derivative=lambda x, y, p: 1.0),
+        ["noise_derivative", "a tuple of 2 numbers"],
+    ),
     "noise_dim": (lambda: shld.Diffusion(growth, growth_noise, (1.0, 1.0), noise_dim=2), ["noise_dim", "1", "2"]),
     "a function that fails": (
         lambda: shld.Diffusion(growth, lambda x, p: math.sqrt(-x), (1.0,)),
@@ -263,16 +316,6 @@ WRONG = {
         lambda: shld.simulate(shld.LabelNoise(shld.RescalingValley(), 1.0), [1.0, 1.0], 0.1, noise=np.zeros((2, 3, 2))),
         ["noise", "(n_steps, n_paths)", "(2, 3, 2)"],
     ),
-    "metric not positive": (lambda: shld.Preconditioned(V, 0.1, lambda x, p: -1.0), ["metric_inverse", "positive"]),
-    "metric for a potential on vectors": (
-        lambda: shld.Preconditioned(shld.QuadraticForm([1.0, 2.0]), 0.1, lambda x, y, p: (1.0, 1.0)),
-        ["potential", "scalar", "QuadraticForm"],
-    ),
-    "metric of wrong number": (
-        lambda: shld.Preconditioned(shld.MuellerBrown(), 0.1, lambda x, y, p: 1.0),
-        ["metric_inverse", "a tuple of 2 numbers", "1.0"],
-    ),
-    "label noise elsewhere": (lambda: shld.LabelNoise(V, 0.1), ["potential", "RescalingValley", "DoubleWell"]),
 }
 
 
@@ -357,107 +400,71 @@ def test_the_converted_equation_is_the_same_process():
     assert not rms(shld.Diffusion(growth, growth_noise, (mu, s), interpretation="stratonovich")) < 2e-3
 
 
-# -- preconditioned Langevin ----------------------------------------------------------------------------------------------
+# -- thousands of dimensions ----------------------------------------------------------------------------------------------
 
 
-def metric(x, p):
-    return 1.0 / (1.0 + p[0] * x * x)
+def each_down(x, out, p):
+    for c in range(x.shape[0]):
+        out[c] = -p[0][c] * x[c]
 
 
-def metric_slope(x, p):
-    return -2.0 * p[0] * x / (1.0 + p[0] * x * x) ** 2
+def test_a_diagonal_in_2000_dimensions():
+    d = 2000
+    rates = np.linspace(1.0, 2.0, d)
+    model = shld.Diffusion(each_down, many_each, (rates,), d, diagonal=True)
+    rng = np.random.default_rng(SEED)
+    dW, x0 = 0.1 * rng.standard_normal((4, 11, d)), rng.uniform(0.5, 1.5, (11, d))
+    x = x0
+    for step in dW:  # without the matrices of 32 MB that `naive.diffusion_path` would make
+        x = x - rates * x * 0.01 + (0.2 + 0.1 * x * x) * step
+    np.testing.assert_allclose(shld.simulate(model, x0, 0.01, noise=dW).final, x, rtol=1e-10, atol=1e-13)
 
 
-def settled(model, x0, n=20_000, dt=0.005, t_end=40.0):
-    return shld.simulate(model, x0, dt, t_end=t_end, n_paths=n, seed=SEED).final
+@pytest.mark.slow  # 4 s: it compiles, and B of one path has four million entries
+def test_a_matrix_in_2000_dimensions_is_tried_at_few_points():
+    d = 2000
+
+    def full(x, out, p):
+        for i in range(d):
+            for k in range(d):
+                out[i, k] = p[1] / (1.0 + i + k)
+
+    model = shld.Diffusion(each_down, full, (np.ones(d), 0.1), d)
+    dW = 0.1 * np.random.default_rng(SEED).standard_normal((2, 40, d))
+    tracemalloc.start()
+    try:
+        run = shld.simulate(model, np.ones(d), 0.01, noise=dW)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 300e6  # 40 matrices take 1280e6
+    entries = 0.1 / (1.0 + np.add.outer(np.arange(d), np.arange(d)))
+    x = np.ones((40, d))
+    for step in dW:
+        x = x - 0.01 * x + step @ entries.T
+    np.testing.assert_allclose(run.final, x, rtol=1e-10, atol=1e-13)
 
 
-def test_the_metric_keeps_the_gibbs_law():
-    """E x^2 by quadrature; the bias of the step, about dt/2 of it, is below a standard error (0.6 %)."""
-    D, a = 0.5, 3.0
-    V = shld.Harmonic(1.0)
-    weight = lambda x, power: math.exp(-0.5 * x * x / D) * (1.0 + a * x * x) ** power
-    moment = lambda power: (
-        quad(lambda x: x * x * weight(x, power), -8, 8)[0] / quad(lambda x: weight(x, power), -8, 8)[0]
-    )
-    model = shld.Preconditioned(V, D, metric, (a,), derivative=metric_slope)
-    assert moment(0) == pytest.approx(D)
-    good = settled(model, 0.5)
-    assert accepts_mean(good**2, D)
-    # planted: without the drift D M' the law is e^(-V/D)/M
-    bare = shld.Diffusion(
-        lambda x, p: -x / (1.0 + p[0] * x * x), lambda x, p: np.sqrt(2.0 * p[1] / (1.0 + p[0] * x * x)), (a, D)
-    )
-    wrong = settled(bare, 0.5)
-    assert not accepts_mean(wrong**2, D)
-    assert accepts_mean(wrong**2, moment(1))
-    # the derivative by differences
-    x = np.linspace(-2.0, 2.0, 9)[:, None]
-    by_differences = shld.Preconditioned(V, D, metric, (a,))
-    expected = values(model.drift, x, model.params)
-    np.testing.assert_allclose(values(by_differences.drift, x, model.params), expected, rtol=1e-7, atol=1e-8)
-    m = metric(x, (a,))
-    np.testing.assert_allclose(expected, -m * x + D * metric_slope(x, (a,)), rtol=1e-13)
-    assert model.potential == V and repr(model).startswith(
-        "Preconditioned(potential=Harmonic(k=1.0), D=0.5, metric_inv"
-    )
+def test_langevin_in_2000_dimensions():
+    d = 2000
+    rates = np.linspace(1.0, 2.0, d)
+    dW = 0.1 * np.random.default_rng(SEED).standard_normal((4, 11, d))
+    x = np.ones((11, d))
+    for step in dW:
+        x = x - 0.01 * rates * x + math.sqrt(0.2) * step
+    run = shld.simulate(shld.Langevin(shld.QuadraticForm(rates), D=0.1), np.ones(d), 0.01, noise=dW)
+    np.testing.assert_allclose(run.final, x, rtol=1e-10, atol=1e-13)
 
 
-def test_metrics_in_more_dimensions():
-    """A metric of the other coordinate has no divergence; one of its own coordinate has."""
-    V = shld.Potential(lambda x, y, p: 0.5 * x * x + y * y, lambda x, y, p: (x, 2.0 * y), dim=2)
-    model = shld.Preconditioned(V, 0.5, lambda x, y, p: (1.0 / (1.0 + x * x), 1.0 + 0.5 * math.sin(x) ** 2))
-    x = settled(model, [0.5, 0.5], t_end=15.0)
-    assert accepts_mean(x[:, 0] ** 2, 0.5) and accepts_mean(x[:, 1] ** 2, 0.25)
-    points = np.random.default_rng(SEED).normal(size=(50, 2))
-    a, b = points.T
-    m = np.stack([1.0 / (1.0 + a * a), 1.0 + 0.5 * np.sin(a) ** 2], -1)
-    slope = np.stack([-2.0 * a / (1.0 + a * a) ** 2, 0.0 * b], -1)
-    expected = -m * points * [1.0, 2.0] + 0.5 * slope
-    np.testing.assert_allclose(values(model.drift, points, model.params), expected, rtol=1e-7, atol=1e-8)
-
-    W = shld.Potential(lambda x, y, z, p: x * y * z, lambda x, y, z, p: (y * z, x * z, x * y), dim=3)
-    model = shld.Preconditioned(W, 0.5, lambda x, y, z, p: (1.0 + x * x, 1.0 + y * y * z * z, math.exp(z)))
-    points = np.random.default_rng(SEED).normal(size=(50, 3))
-    a, b, c = points.T
-    m, slope = np.stack([1 + a * a, 1 + (b * c) ** 2, np.exp(c)], -1), np.stack([2 * a, 2 * b * c * c, np.exp(c)], -1)
-    expected = -m * np.stack([b * c, a * c, a * b], -1) + 0.5 * slope
-    np.testing.assert_allclose(values(model.drift, points, model.params), expected, rtol=1e-7, atol=1e-7)
-
-
-# -- label noise ----------------------------------------------------------------------------------------------------------
-
-
-def test_each_step_of_label_noise_shrinks_the_imbalance():
-    """x' = x - h r y, y' = y - h r x: (x^2 - y^2)' = (x^2 - y^2)(1 - h^2 r^2) with r = f + e xi, to rounding."""
-    h, e = 0.05, 0.5
-    xi = np.random.default_rng(SEED).standard_normal((200, 50))
-    model = shld.LabelNoise(shld.RescalingValley(), e * math.sqrt(h))
-    # W falls where the label rises: s dW = -e h xi
-    run = shld.simulate(model, [2.0, 0.4], h, noise=-math.sqrt(h) * xi, save_every=1)
-    x, y = run.x[..., 0], run.x[..., 1]
-    r = (x * y - 1.0)[:-1] + e * xi
-    imbalance = x**2 - y**2
-    size = (x**2 + y**2)[:-1]
-    step = imbalance[1:] - imbalance[:-1] * (1.0 - h * h * r * r)
-    assert np.abs(step / size).max() < 1e-14
-    assert not np.abs((imbalance[1:] - imbalance[:-1] * (1.0 - h * r * r)) / size).max() < 1e-14  # planted: power of h
-    assert (np.abs(imbalance[-1]) < np.abs(imbalance[0])).all()
-    # the chain, by hand
-    u = np.array([2.0, 0.4])
-    for k in range(200):
-        u = u - h * (u[0] * u[1] - 1.0 + e * xi[k, 0]) * u[::-1]
-    np.testing.assert_allclose(run.final[0], u, rtol=1e-10)
-
-
-def test_label_noise_as_an_equation():
-    """d(x^2 - y^2) = -s^2 (x^2 - y^2) dt without noise of its own (Ito): it decays as e^(-s^2 t) on every path."""
-    s, t = 0.5, 2.0
-    model = shld.LabelNoise(shld.RescalingValley(), s)
-    gaps = []
-    for dt in (4e-3, 1e-3):
-        x = shld.simulate(model, [1.5, 0.5], dt, t_end=t, n_paths=2000, seed=SEED).final
-        gaps.append(np.sqrt((((x[:, 0] ** 2 - x[:, 1] ** 2) / 2.0 - math.exp(-s * s * t)) ** 2).mean()))
-    assert gaps[1] < 0.65 * gaps[0] and gaps[1] < 0.02  # the fluctuation of a sum of s^2 dW^2: order 1/2
-    heun = shld.simulate(model.to_stratonovich(), [1.5, 0.5], 4e-3, t_end=t, n_paths=2000, seed=SEED).final
-    np.testing.assert_allclose(heun[:, 0] ** 2 - heun[:, 1] ** 2, 2.0 * math.exp(-s * s * t), rtol=0.02)
+@pytest.mark.slow  # 2 s: the eigenvalues of one Hessian
+def test_divergence_in_2000_dimensions_looks_at_few_hessians():
+    d = 2000
+    model = shld.Langevin(shld.QuadraticForm(np.linspace(1.0, 2.0, d)), D=0.1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(shld.DivergenceError, match="take dt below 1,"):
+            shld.simulate(model, np.full((40, d), 1e300), 100.0, n_steps=10, seed=SEED)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 300e6  # 40 Hessians take 1280e6

@@ -17,7 +17,6 @@ NAMESPACES = (
     "shld_sim.grid",
     "shld_sim.theory",
     "shld_sim.plotting",
-    "shld_sim.plotting_grid",
     "shld_sim.claims",
 )
 

@@ -35,6 +35,8 @@ COMPARED = {
         "d E[V]/dt, Gamma_H = 0.2",
         "Gamma_H at the zero",
     },
+    # eigenvalues against Hermite functions, simulated means against the grid, the loss of free energy against -D^2 I
+    "06_spectrum_and_relaxation": {"lambda_1", "lambda_5", "E x at t = 10", "E x^2 at t = 1", "dF/dt at t = 2"},
     # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
     "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
     # rates of simulated paths with inertia against half the spectral gap of Kramers' equation
@@ -148,6 +150,19 @@ def test_thresholds(results):
     zero, error, _ = numbers["Gamma_H at the zero"]
     assert abs(zero - 1.0) < 5 * error + 0.002  # of the step
     assert numbers["Gamma at the zero"] > 2.0  # tr H/d = 2.5, far from 1
+
+
+def test_spectrum_and_relaxation(results):
+    numbers, _ = results("06_spectrum_and_relaxation")
+    for j in range(1, 6):
+        found, error, exact = numbers[f"lambda_{j}"]
+        assert abs(found / exact - 1.0) < 1e-8 and error < 1e-8 * exact
+    assert numbers["E x: modes - propagate, t >= 0.1"] < 1e-10
+    assert numbers["E x^2: modes - propagate, t >= 0.1"] < 1e-10
+    assert numbers["F falls at all times"] == 1.0
+    assert abs(numbers["late rate of F / 2 lambda_1"] - 1.0) < 2e-3  # the quartic term of F: exp(-2 lambda_1 60) = 2 %
+    early, late = numbers["E x at t = 1"], numbers["E x at t = 10"]
+    assert misfits({"mixed": (early[0], early[1], late[2])})
 
 
 def test_turnover(results):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 from scipy.linalg import expm
 
-from shld_sim.grid import FokkerPlanck, Grid, evolution
+from shld_sim.grid import FokkerPlanck, Grid, evolution, spectrum
 from shld_sim.models import Langevin
-from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, Quartic, Washboard
+from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, Potential, Prinz, Quartic, TiltedDoubleWell, Washboard
 
 coefficient = st.floats(-3.0, 3.0)
 
@@ -96,6 +96,92 @@ def test_mass_survives_any_number_of_jumps():
         p = method(fp.chain.rates, np.append(fp.propagate(-1.0, 0.0), 0.0), np.array([count / jumps]), jumps)[0, :-1]
         assert abs(p.sum() * fp.grid.dx - 1.0) <= 1e-14
         np.testing.assert_allclose(p, steady, atol=1e-11)
+
+
+LONG = np.geomspace(0.05, 1e5, 13)
+FAR_STARTS = [
+    (DoubleWell(), 0.1, Grid(-3.0, 3.0, 200), "reflecting", -1.0),
+    (
+        DoubleWell(),
+        0.1,
+        Grid(-3.0, 3.0, 200),
+        "reflecting",
+        2.9,
+    ),  # exp(-135) of the Gibbs weight: moved by the series first
+    (DoubleWell(), 0.03, Grid(-2.5, 2.5, 150), "reflecting", 0.0),
+    (DoubleWell(1.0), 0.05, Grid(-2.0, 2.0, 150), "reflecting", -1.0),  # a gap of 4e-9
+    (DoubleWell(1.0), 0.05, Grid(-2.0, 0.0, 100), ("reflecting", "absorbing"), -1.0),
+    (TiltedDoubleWell(), 0.1, Grid.stretched(-2.5, 2.5, 150), ("absorbing", "reflecting"), 0.3),
+    (
+        Prinz(),
+        0.1,
+        Grid(-1.6, 1.6, 150),
+        "reflecting",
+        -0.75,
+    ),  # two slow modes beside one another: left to the squaring
+]
+
+
+@pytest.mark.parametrize(("V", "D", "grid", "boundary", "start"), FAR_STARTS)
+def test_modes_agree_with_squaring(V, D, grid, boundary, start, monkeypatch):
+    fp = FokkerPlanck(Langevin(V, D), grid, boundary)
+    rates, m0 = fp.chain.rates, fp._initial(start)
+    exact = evolution._by_squaring(rates, np.append(m0, 0.0), LONG, rates.outflow.max())[:, :-1]
+    monkeypatch.setattr(evolution, "SECONDS_PER_MODE", 0.0)  # the modes are always the cheapest
+    found = evolution._by_modes(rates, m0, LONG, None, rates.outflow.max())
+    assert (found >= 0.0).all()
+    assert (np.abs(found - exact).max(axis=1) <= 1e-12 * exact.max(axis=1)).all()
+    np.testing.assert_allclose(found.sum(axis=1), exact.sum(axis=1), rtol=1e-12)
+
+
+def test_modes_are_an_orthogonal_basis_with_small_eigenvalues_to_relative_rounding():
+    rates = FokkerPlanck(Langevin(DoubleWell(1.0), 0.05), Grid(-2.0, 2.0, 120)).chain.rates
+    modes = spectrum.modes(rates)
+    np.testing.assert_allclose(modes.vectors @ modes.vectors.T, np.eye(120), atol=1e-13)
+    np.testing.assert_array_equal(modes.vectors[0], modes.root)
+    np.testing.assert_allclose(modes.values[:40], spectrum._bisected(rates, 40), rtol=1e-12)
+    assert 1e-9 < modes.values[1] < 1e-8 and modes.values[0] == 0.0
+
+
+def test_the_error_estimate_of_the_modes_can_refuse():
+    """Slow modes close to one another are mixed by rounding: the estimate says so, and the answer is refused."""
+    fp = FokkerPlanck(Langevin(Prinz(), 0.1), Grid(-1.6, 1.6, 150))
+    rates, m0 = fp.chain.rates, fp._initial(-0.75)
+    t = np.array([1.0, 1e6])
+    modes = spectrum.modes(rates)
+    m, bound = modes.evolve(m0, t)
+    exact = evolution._by_squaring(rates, np.append(m0, 0.0), t, rates.outflow.max())[:, :-1]
+    live = modes.root > 1e-100
+    size = lambda p: np.linalg.norm(p[:, live] / modes.root[live], axis=1)
+    missed = size(m - exact) / size(exact)
+    assert (missed <= bound).all()
+    assert bound[0] < evolution.ACCURACY < bound[1]
+    # and the cells of a start without weight amplify without end
+    assert spectrum.amplification(np.array([1.0, 1e-150]), np.array([0.0, 1.0])) == np.inf
+    assert spectrum.amplification(np.array([0.8, 0.6]), np.array([0.5, 0.5])) == pytest.approx(
+        0.8 * np.hypot(5 / 8, 5 / 6)
+    )
+
+
+def test_heavy_tails_are_left_to_the_squaring():
+    """Rates over thirty powers of ten: nearly all modes are slow beside the fastest, and the estimate refuses them."""
+    V = Potential(
+        energy=lambda x, p: p[0] * np.log(1.0 + x * x),
+        gradient=lambda x, p: 2.0 * p[0] * x / (1.0 + x * x),
+        params=(1.5,),
+    )
+    fp = FokkerPlanck(Langevin(V, 1.0), 120)
+    t = np.array([0.1, 10.0, 1e5])
+    m0 = fp._initial(0.3)
+    exact = evolution._by_squaring(fp.chain.rates, np.append(m0, 0.0), t, fp.chain.rates.outflow.max())[:, :-1]
+    np.testing.assert_allclose(fp.chain.evolve(m0, t), exact, atol=1e-12)
+
+
+def test_gibbs_to_rounding_at_long_times():
+    """Element by element, over 100 powers of ten; and nothing is made of no probability at all."""
+    fp = FokkerPlanck(Langevin(DoubleWell(), 0.1), Grid(-3.0, 3.0, 512))
+    np.testing.assert_allclose(fp.propagate(-1.0, 2000.0), fp.steady_state(), rtol=1e-12)
+    np.testing.assert_array_equal(fp.chain.evolve(np.zeros(512), np.array([1.0, 1e6])), np.zeros((2, 512)))
 
 
 def test_many_times_at_once_in_any_order():

@@ -64,6 +64,9 @@ def test_brownian_exit_times():
         np.testing.assert_allclose(fp.mean_exit_time((a, b)), exact, atol=1e-13)
     one_sided = np.where(x < 0.3, (0.3 - x) * (2.3 + x) / (2 * D), 0.0)  # reflected at -1
     np.testing.assert_allclose(fp.mean_exit_time((-np.inf, 0.3)), one_sided, atol=1e-13)
+    for start in (-1.0, -0.4321, 0.2999):  # from a point, the wall itself among them
+        exact = (0.3 - start) * (2.3 + start) / (2 * D)
+        assert fp.mean_exit_time((-np.inf, 0.3), start) == pytest.approx(exact, rel=1e-12)
     right = FokkerPlanck(Langevin(Harmonic(), D), Grid(-5.0, 5.0, 100))
     np.testing.assert_allclose(
         right.mean_exit_time((-np.inf, 0.33)), right.mean_exit_time((-0.33, np.inf))[::-1], rtol=1e-12

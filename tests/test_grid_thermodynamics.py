@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from shld_sim.grid import FokkerPlanck, Grid
+from shld_sim.grid import FokkerPlanck, Grid, thermodynamics
 from shld_sim.models import Langevin
-from shld_sim.potentials import DoubleWell, TiltedDoubleWell, Washboard
+from shld_sim.potentials import DoubleWell, Harmonic, TiltedDoubleWell, Washboard
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,83 @@ def test_entropy_production_is_the_integral_of_the_current_squared(fp):
     middle = 0.5 * (p[1:] + p[:-1])
     integral = np.sum(J**2 / middle) * fp.grid.dx / 0.15
     assert fp.entropy_production(p) == pytest.approx(integral, rel=2e-2)  # logarithmic against arithmetic mean: O(dx^2)
+
+
+def test_a_planted_error_breaks_the_h_theorem(fp):
+    """Half the noise in F, or the arithmetic mean in sigma: dF/dt = -D sigma fails by far more than rounding."""
+    D, dx, p = 0.15, fp.grid.dx, fp.propagate(0.4, 0.3)
+    V = TiltedDoubleWell()(fp.grid.x)
+    slope = lambda D: np.sum((V + D * np.log(p) + D) * (fp.generator @ p)) * dx
+    assert slope(D) == pytest.approx(-D * fp.entropy_production(p), rel=1e-11)
+    assert slope(0.5 * D) != pytest.approx(-D * fp.entropy_production(p), rel=1e-2)
+    arithmetic = np.sum(fp.current(p)[1:-1] ** 2 / (0.5 * (p[1:] + p[:-1]))) * dx / D
+    assert slope(D) != pytest.approx(-D * arithmetic, rel=1e-5)
+
+
+def test_fisher_information(fp):
+    """Relative to Gibbs: -D^2 I = dF/dt; for a Gaussian in a harmonic well, int p (x/s^2 - k x/D)^2 = s^2 (1/s^2 - k/D)^2."""
+    D, dx = 0.15, fp.grid.dx
+    p = fp.propagate(0.4, 0.7)
+    slope = np.sum((TiltedDoubleWell()(fp.grid.x) + D * np.log(p)) * (fp.generator @ p)) * dx
+    assert slope == pytest.approx(-(D**2) * fp.fisher_information(p), rel=1e-11)
+    assert fp.fisher_information(fp.steady_state()) < 1e-23
+    k, s = 1.3, 0.4
+    errors = []
+    for n in (200, 400):
+        well = FokkerPlanck(Langevin(Harmonic(k), 0.5), Grid(-5.0, 5.0, n))
+        gauss = well.propagate(lambda x: np.exp(-(x**2) / (2 * s**2)), 0.0)
+        errors.append(well.fisher_information(gauss) / (s**2 * (1 / s**2 - k / 0.5) ** 2) - 1)
+    assert abs(errors[1]) < 2e-3 and errors[0] / errors[1] == pytest.approx(4.0, abs=0.1)
+
+
+def test_detailed_balance(fp):
+    assert fp.detailed_balance() < 1e-12
+    stretched = FokkerPlanck(Langevin(DoubleWell(), 0.01), Grid.stretched(-2.5, 2.5, 90))
+    assert stretched.detailed_balance() < 1e-11  # V / D up to 800, rounded
+    flat = FokkerPlanck(Langevin(Washboard(1e-9, 2.0, -0.3), 0.1), Grid(0.0, 2.0, 50), "periodic")
+    assert flat.detailed_balance() == pytest.approx(1 - np.exp(-0.3 * 0.04 / 0.1), rel=1e-6)  # B(u) / B(-u) = exp(-u)
+
+
+def gaussian(fp, s, mean=0.0):
+    return fp.propagate(lambda x: np.exp(-((x - mean) ** 2) / (2 * s**2)), 0.0)
+
+
+def test_uncertainty_products():
+    """Gibbs: sd(x) sd(V') >= D, equal in a harmonic well; a Gaussian of width s there: k s^2, without a bound (it is stated
+    as D/2); sd(x) sqrt(E |D d ln p|^2) >= D for all, equal for Gaussians.
+    """
+    D, k = 0.3, 1.7
+    well = FokkerPlanck(Langevin(Harmonic(k), D), Grid(-4.0, 4.0, 800))
+    gibbs = well.steady_state()
+    assert well.uncertainty_product(gibbs) == pytest.approx(D, rel=1e-12)
+    for s in (0.15, 0.6):
+        p = gaussian(well, s, 0.2)
+        assert well.uncertainty_product(p) == pytest.approx(k * s**2, rel=1e-8)  # the box cuts exp(-20) at most
+        assert well.cramer_rao_product(p) == pytest.approx(D, rel=(well.grid.dx / s) ** 2 / 4)
+    assert well.uncertainty_product(gaussian(well, 0.15)) < 0.5 * D
+    # 0.1614 and 0.8714: variance of V' and of x under Gibbs at D = 0.1, 24-point Gauss-Legendre, 15 digits
+    double = FokkerPlanck(Langevin(DoubleWell(), 0.1), 800)
+    exact = np.sqrt(0.161408872412614949 * 0.871362908042049830)
+    assert double.uncertainty_product(double.steady_state()) == pytest.approx(exact, rel=1e-6)
+    assert double.cramer_rao_product(double.steady_state()) == pytest.approx(exact, rel=1e-3)  # d ln p = -V'/D
+
+
+def test_cramer_rao_holds_exactly_on_the_grid(fp):
+    """For any density on equal cells that vanishes at the ends: random ones, coarse ones, along a relaxation."""
+    rng = np.random.default_rng(4)
+    small = FokkerPlanck(Langevin(Harmonic(), 0.25), Grid(-3.0, 3.0, 12))
+    for _ in range(200):
+        p = rng.exponential(size=12) ** 3
+        p[[0, -1]] = 1e-30
+        p /= p.sum() * small.grid.dx
+        assert small.cramer_rao_product(p) >= 0.25
+    products = [fp.cramer_rao_product(p) for p in fp.propagate(-1.0, np.geomspace(0.05, 100.0, 12))]
+    assert min(products) > 0.15 and fp.cramer_rao_product(fp.propagate(0.4, 0.0)) == np.inf
+    plane = Grid((-3.0, 3.0, 40), (-2.0, 2.0, 30))
+    wide = np.exp(-0.5 * plane.axes[0][:, None] ** 2 / 0.25 - 0.5 * plane.axes[1] ** 2 / 0.09)
+    # E |grad ln p|^2 = 1/0.25 + 1/0.09 for the Gaussian
+    assert thermodynamics.score_information(plane, wide) == pytest.approx(1 / 0.25 + 1 / 0.09, rel=0.02)
+    assert thermodynamics.total_variance(plane, wide, plane.points) == pytest.approx(0.34, rel=1e-6)
 
 
 def test_current_is_conserved_and_vanishes_at_equilibrium(fp):

@@ -5,6 +5,7 @@ Tolerances are 5 standard errors; every statistical check rejects a planted erro
 
 import os
 import pickle
+import sys
 
 import naive
 import numpy as np
@@ -96,6 +97,22 @@ def test_bits_depend_on_seed_and_path_alone(style, tmp_path):
         whole = shld.resume(begun, n_steps=23)
         assert (whole.x == run.x).all() and (whole.p == run.p).all() and (whole.words == run.words).all()
         assert whole.x.flags.c_contiguous and whole.p.flags.c_contiguous
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_bits_do_not_depend_on_where_a_run_is_cut(style, monkeypatch):
+    """The slope kept from the last step and the one computed anew at the start of a piece are the same number."""
+    V, x0 = STYLES[style]
+    dt, D = (1e-3, 15.0) if style == "two" else (0.05, 0.3)
+    options = dict(x0=x0, dt=dt, n_steps=203, n_paths=300, seed=SEED, n_threads=1)
+    model = shld.Underdamped(V, D, 0.7)
+    whole = shld.simulate(model, **options)
+    driver = sys.modules["shld_sim.simulate.ensemble"]
+    for amount in (1, 2, 7, 100):
+        pace = type("Pace", (), {"__init__": lambda *_: None, "begin": lambda _, n=amount: n, "end": lambda _: None})
+        monkeypatch.setattr(driver, "Pace", pace)
+        cut = shld.simulate(model, **options)
+        assert (cut.final == whole.final).all() and (cut.p == whole.p).all(), amount
 
 
 def test_momenta_exist_for_inertia_alone():

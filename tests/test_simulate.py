@@ -110,6 +110,19 @@ def test_euler_on_given_noise(style):
     np.testing.assert_allclose(flight.final, naive.path(V, x0, dt, 0.7 * noise)[-1], rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.parametrize("dim", [2, 7, 8, 9, 17])
+def test_vectors_around_a_tile_on_given_noise(dim):
+    """The kernel moves eight paths by eight coordinates at a time; 35 paths are more than a block of lanes."""
+    V, dt = shld.MexicanHat(dim), 0.02
+    rng = np.random.default_rng(6)
+    noise = increments(rng, V, 13, 35, dt)
+    x0 = rng.uniform(-1.0, 1.0, noise.shape[1:])
+    run = shld.simulate(shld.Langevin(V, D=0.3), x0, dt, noise=noise, save_every=1)
+    np.testing.assert_allclose(run.x, naive.path(V, x0, dt, np.sqrt(0.6) * noise), rtol=1e-10, atol=1e-13)
+    turned = naive.path(V, x0, dt, np.sqrt(0.6) * noise[..., ::-1])
+    assert np.abs(turned - run.x).max() > 1e-2  # the noise of other coordinates makes other paths
+
+
 @pytest.mark.parametrize("potential", [shld.Harmonic(2.0), shld.Quartic(1.5), shld.DoubleWell(0.7, 1.2)], ids=repr)
 def test_split_with_an_exact_flow_on_given_noise(potential):
     rng = np.random.default_rng(2)

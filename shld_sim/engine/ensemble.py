@@ -6,17 +6,17 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from shld_sim._compile import rebound, specialised
+from shld_sim._compile import OPTIONS, rebound, specialised
 from shld_sim.engine import steps, variates
 from shld_sim.engine.elementary import inline, vectorisable
-from shld_sim.engine.memory import doubles
+from shld_sim.engine.memory import doubles, zeros
 from shld_sim.engine.memory import words as memory_words
+from shld_sim.engine.transpose import TILE, padded
 
-# Without nnan and ninf, so that divergence can be seen; without reassoc, which would undo the rounding tricks of
-# `elementary`.
-OPTIONS = {"fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy", "nogil": True}
 B = variates.B
 LONG_B = 32  # lanes of a block of long vectors: a block of noise in 100 dimensions is 25 kB
+SPARE = TILE - 1  # rows behind a block of noise, which the last tile of a path may reach into
+UNROLLED = 16  # dimensions up to here have kernels of their own; beyond, one serves all and loses little
 BUFFER = 8 * B  # steps times coordinates times lanes of noise made at a time: it stays in the first-level cache
 
 
@@ -29,10 +29,18 @@ def lane_order(i, c, d):
 @inline
 def path_order(i, c, d):
     """Return the place of coordinate c of lane i where the coordinates of a path lie side by side."""
-    return i * d + c
+    return i * padded(d) + c
 
 
-place = lane_order  # unless the kernel's maker says otherwise
+@inline
+def nothing(y, v, d, params):
+    pass
+
+
+# Unless the kernel's maker says otherwise:
+place = lane_order
+prepare = nothing  # computes what the first step of a block needs in the rows behind its state
+BEHIND = 0  # their number
 
 
 def _template(key):
@@ -49,10 +57,12 @@ def _template(key):
         n_steps = amplitudes.size
         room = max(1, BUFFER // (d * B))
         room += room % DRAWN
-        z = doubles((room * d + 1) * B)
+        z = doubles((room * d + SPARE) * B)
         s = memory_words(4 * B)
-        y = doubles(d * B)
-        v = doubles(9 * d)
+        y = zeros((padded(d) + BEHIND) * B)
+        v = zeros((TILE + 1) * padded(d))
+        # What lies beyond the last coordinate is moved along: zeros, as chance bits may be slow subnormal numbers.
+        z[room * d * B :] = 0.0
         skip = first % DRAWN
         for low in range(begin_path, end_path, B):
             high = min(low + B, end_path)
@@ -64,6 +74,7 @@ def _template(key):
                     s[w * B + i] = words[path, w]
                 for c in range(d):
                     y[place(i, c, d)] = x[path, c]
+            prepare(y, v, d, params)
             row = 0
             # A draw serves DRAWN steps; a chunk that begins or ends inside one repeats it from its first step.
             begin = -skip
@@ -122,14 +133,17 @@ def ensemble_kernel(
         fill = inlined(fill, B=LONG_B, fill_normal=inlined(variates.fill_normal, B=LONG_B))
     advance = step_function(gradient, flow, vector, dim, scheme)
     if boundary:
-        inner = {"advance": advance, **{name: names[name] for name in ("B", "place") if name in names}}
-        inner.setdefault("place", lane_order)
-        if boundary == "absorbing":
-            advance = inlined(steps.absorbed, **inner)
-        else:
-            confined = {"reflecting": steps.reflected, "periodic": steps.wrapped}[boundary]
-            advance = inlined(steps.bounded, **inner, confined=inlined(confined))
+        advance = walled(advance, boundary, **{name: names[name] for name in ("B", "place") if name in names})
     return specialised(_template, OPTIONS, fill=fill, advance=advance, **names)  # type: ignore[no-any-return]
+
+
+def walled(advance: Callable[..., None], boundary: str, **names: Any) -> Callable[..., None]:
+    """Return the step ``advance`` followed by what happens at the walls of a ``boundary``."""
+    inner = {"advance": advance, "place": lane_order, **names}
+    if boundary == "absorbing":
+        return inlined(steps.absorbed, **inner)
+    confined = {"reflecting": steps.reflected, "periodic": steps.wrapped}[boundary]
+    return inlined(steps.bounded, **inner, confined=inlined(confined))
 
 
 def step_function(
@@ -137,7 +151,8 @@ def step_function(
 ) -> Callable[..., None]:
     """Return the step of a block of lanes with the potential's functions built in."""
     if scheme == "euler" and vector:
-        return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B)
+        known = dim if dim <= UNROLLED else 0
+        return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B, DIM=known)
     if scheme == "euler":
         return inlined(getattr(steps, f"euler_{dim}"), gradient=vectorisable(gradient))
     if flow is not None:

@@ -35,6 +35,7 @@ B = variates.B
 STEPS = 8  # steps between two looks at which lanes have left
 NOT_BRIDGED = 1e300  # stands for 1/(D dt): a step touches a boundary only by ending on or beyond it
 RUNNING, EXITED, CENSORED = 0, 1, 2
+TAKEN = 4  # words of a path's stream before its noise
 
 
 @inline
@@ -47,7 +48,7 @@ def start_lane(i, path, key0, key1, s):
         start_word(key0, key1, path, 3),
     )
     word, a, b, c, d = next_word(a, b, c, d)
-    for _ in range(3):
+    for _ in range(TAKEN - 1):
         _, a, b, c, d = next_word(a, b, c, d)
     s[i], s[B + i], s[2 * B + i], s[3 * B + i] = a, b, c, d
     return unit_open(word)

@@ -1,12 +1,21 @@
-"""The exit kernel in any dimension: first passage through walls, functions phi > 0 of the place where a path runs.
+"""The exit kernels of every model in any dimension: first passage through the walls of `engine.walls`.
 
 As in `exits`, lanes are refilled as paths leave, and one uniform number per path decides at which step it has touched a
-wall unseen. Where phi is the signed distance to the wall, a step of Brownian motion from phi(v) to phi(w) with variance
-2 D dt in each direction touches it with probability exp(-phi(v) phi(w)/(D dt)): exact for a plane, and for a curved wall
-up to terms that change exit times by O(dt). Walls count as independent of each other.
+wall unseen. Where phi is the signed distance to the wall, a step of Brownian motion from phi(v) to phi(w) touches it with
+probability exp(-2 phi(v) phi(w)/(s^2 dt)), where s^2 dt is the variance of phi over the step: by reflection, the density
+of going from a = phi(v) to -b is exp(-(a + b)^2/(2 s^2 dt)), that of going to b is exp(-(a - b)^2/(2 s^2 dt)), and the
+probability is their ratio. It is exact for a plane, and for a curved wall up to terms that change exit times by O(dt).
+Walls count as independent of each other.
 
-A wall is ``measure(y, d, p, phi)``: it writes phi at the B points of a block, coordinate c of lane i in ``y[c B + i]``.
-Several walls, with their parameters nested as (p1, (p2, (... ()))), are chained into one.
+For dX = b dt + B dW with the unit normal n, s = |B^T n|; for constant noise s^2 = 2 D. Where B depends on the place it is
+taken at the start of the step, as Euler's step takes it. Close to the wall that is wrong by O(sqrt dt), relatively, of a
+correction that is itself O(sqrt dt): again O(dt). With inertia the place is differentiable, there is no bridge, and walls
+are looked at after each step: exits are late by dt/2.
+
+References
+----------
+E. Gobet, Stoch. Process. Appl. 87, 167 (2000): the bridge for state-dependent noise frozen at the start of a step.
+R. Mannella, Phys. Lett. A 254, 257 (1999): absorbing boundaries and optimal stopping in a stochastic differential equation.
 """
 
 from __future__ import annotations
@@ -17,12 +26,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 
-from shld_sim._compile import rebound, specialised
-from shld_sim.engine import steps
+from shld_sim._compile import specialised
+from shld_sim.engine import diffusion, inertial, steps
 from shld_sim.engine.elementary import vectorisable
-from shld_sim.engine.ensemble import OPTIONS, descent, inlined, noise_fill
+from shld_sim.engine.ensemble import OPTIONS, descent, inlined, noise_fill, nothing
 from shld_sim.engine.exits import (
     CENSORED,
     EXITED,
@@ -35,101 +43,10 @@ from shld_sim.engine.exits import (
     touch_probability,
 )
 from shld_sim.engine.memory import doubles
+from shld_sim.engine.streams import next_word
+from shld_sim.engine.walls import Wall, across_of, called, measure_of
 
-__all__ = ["CENSORED", "EXITED", "NOT_BRIDGED", "RUNNING", "B", "exit_kernel"]
-
-# -- walls ----
-
-
-def ball(y, d, p, phi):
-    """p = (center, radius, 1 to leave or -1 to enter)."""
-    for i in range(B):
-        phi[i] = 0.0
-    for c in range(d):
-        row = y[c * B : (c + 1) * B]
-        center = p[0][c]
-        for i in range(B):
-            phi[i] += (row[i] - center) * (row[i] - center)
-    for i in range(B):
-        phi[i] = p[2] * (p[1] - math.sqrt(phi[i]))
-
-
-def half_space(y, d, p, phi):
-    """p = (unit normal that points out, offset)."""
-    for i in range(B):
-        phi[i] = p[1]
-    for c in range(d):
-        row = y[c * B : (c + 1) * B]
-        slope = p[0][c]
-        for i in range(B):
-            phi[i] -= slope * row[i]
-
-
-def box(y, d, p, phi):
-    """The 2 d faces of a box to leave, p = (low, high)."""
-    for c in range(d):
-        row = y[c * B : (c + 1) * B]
-        low, high = p[0][c], p[1][c]
-        faces = phi[2 * c * B : (2 * c + 2) * B]
-        for i in range(B):
-            faces[i] = row[i] - low
-            faces[B + i] = high - row[i]
-
-
-def box_outside(y, d, p, phi):
-    """The distance from a box to enter, p = (low, high); inside it, minus that to the nearest face."""
-    for i in range(B):
-        square, largest = 0.0, -math.inf
-        for c in range(d):
-            v = y[c * B + i]
-            beyond = max(p[0][c] - v, v - p[1][c])
-            largest = beyond if beyond > largest else largest
-            square += beyond * beyond if beyond > 0.0 else 0.0
-            if v - v != 0.0:
-                square = math.nan
-        phi[i] = math.sqrt(square) if square != 0.0 else largest
-
-
-def signed(value, sign, distance):
-    """Return phi from the value of a user's function, of which only the sign counts unless it is a distance."""
-    value = 1.0 * value
-    if distance or value - value != 0.0:
-        return sign * value
-    return sign if value > 0.0 else -sign
-
-
-def region_1(y, d, p, phi):
-    """p = (parameters of the user's function, 1 to leave or -1 to enter)."""
-    for i in range(B):
-        phi[i] = signed(inside(y[i], p[0]), p[1], DISTANCE)
-
-
-def region_2(y, d, p, phi):
-    for i in range(B):
-        phi[i] = signed(inside(y[i], y[B + i], p[0]), p[1], DISTANCE)
-
-
-def region_3(y, d, p, phi):
-    for i in range(B):
-        phi[i] = signed(inside(y[i], y[B + i], y[2 * B + i], p[0]), p[1], DISTANCE)
-
-
-def region_vector(y, d, p, phi):
-    point = np.empty(d)
-    for i in range(B):
-        for c in range(d):
-            point[c] = y[c * B + i]
-        phi[i] = signed(inside(point, p[0]), p[1], DISTANCE)
-
-
-def no_wall(y, d, p, phi):
-    pass
-
-
-def chained(y, d, p, phi):
-    first(y, d, p[0], phi)
-    rest(y, d, p[1], phi[FACES * B :])
-
+__all__ = ["CENSORED", "EXITED", "NOT_BRIDGED", "RUNNING", "B", "diffusion_exits", "exit_kernel", "inertial_exits"]
 
 # -- steps: ``row`` holds the points of the lanes and gets the next ones ----
 
@@ -170,9 +87,33 @@ def relax_exactly(v, d, dt, params):
     v[0] = flow(v[0], dt, params)
 
 
-def wall_of_exit(before, after, i):
+# -- the rate 2/(s^2 dt) of the bridge: one number for each phi, or where LOCAL one for each phi and lane ----
+
+LOCAL = False
+prepare = nothing  # computes what the first step of a path needs in the rows behind its state
+
+
+def one_rate(y, points, w, b, d, params, walls, rates, local):
+    pass
+
+
+def rate_of_place(y, points, w, b, d, params, walls, rates, local):
+    """Write rates/|B^T n|^2, at most NOT_BRIDGED, at the points of a block; ``rates`` holds 2/dt, or NOT_BRIDGED."""
+    for i in range(B):
+        for c in range(d):
+            points[i, c] = y[c * B + i]
+    matrices(points, params, w, b)
+    across(y, d, walls, b, local)
+    for k in range(rates.size):
+        rate = rates[k]
+        for i in range(B):
+            value = rate / local[k * B + i]
+            local[k * B + i] = NOT_BRIDGED if rate >= NOT_BRIDGED or value > NOT_BRIDGED else value
+
+
+def wall_of_exit(before, after, rates, local, i):
     """Return the wall through which lane i left: of those it ended behind, the first on the straight line; else the
-    one it came nearest to."""
+    one it touched most likely."""
     wall, best, outside = 0, math.inf, False
     for k in range(before.size // B):
         a, b = before[k * B + i], after[k * B + i]
@@ -182,30 +123,36 @@ def wall_of_exit(before, after, i):
             part = a / (a - b)
             if not outside or part < best:
                 wall, best, outside = k, part, True
-        elif not outside and a * b < best:
-            wall, best = k, a * b
+        elif not outside:
+            exponent = (local[k * B + i] if LOCAL else rates[k]) * a * b
+            if exponent < best:
+                wall, best = k, exponent
     return wall
 
 
 def _template(key):
     def run(
-        lanes, words, path, age, todo, x0, dt, alpha, amplitude, params, walls, rates, keys, limit, budget, out, status
-    ):
+        lanes, words, path, age, todo, x0, dt, alpha, amplitude, params, walls, rates, skip, keys, limit, budget, out,
+        status,
+    ):  # fmt: skip
         """Advance the lanes by at most ``budget`` steps each, or until every path is done.
 
-        ``lanes`` holds, one after the other, the d B coordinates, the phis of all walls, the survival probabilities and
-        the levels. ``rates`` has 1/(D dt) for each phi, or NOT_BRIDGED. For a path that is done, ``out`` gets the row
-        (time, place, wall), the wall being -1 for none and NaN for a phi that is not a number. Everything else is as in
-        `exits`; the place at a bridged wall is the point of the straight line at the moment of the touch.
+        ``lanes`` holds, one after the other, the d B numbers of the states, coordinates first, the phis of all walls, the
+        survival probabilities and the levels. ``rates`` has 1/(D dt) for each phi, with LOCAL 2/dt, or NOT_BRIDGED. The
+        noise of a path begins ``skip`` words later than in `exits`. For a path that is done, ``out`` gets the row (time,
+        place, wall), the wall being -1 for none and NaN for a phi that is not a number. Everything else is as in `exits`;
+        the place at a bridged wall is the point of the straight line at the moment of the touch.
         """
         key
         key0, key1 = keys
-        d, n_walls = x0.shape[1], rates.size
+        d, n, n_walls = x0.shape[1], out.shape[1] - 2, rates.size
         x = doubles((STEPS + 1) * d * B)
         phi = doubles((STEPS + 1) * n_walls * B)
         z = doubles((STEPS * d + 1) * B)
-        v = np.empty(6 * d)
+        v = np.empty(9 * d)
         room = doubles(n_walls * B)
+        local = doubles((STEPS if LOCAL else 0) * n_walls * B)
+        points, matrix, unit = np.empty((B, n)), np.zeros((B, n, COLUMNS)), np.zeros(COLUMNS * B)
         x[: d * B] = lanes[: d * B]
         phi[: n_walls * B] = lanes[d * B : (d + n_walls) * B]
         stay, level = lanes[(d + n_walls) * B : (d + n_walls + 1) * B].copy(), lanes[(d + n_walls + 1) * B :].copy()
@@ -228,8 +175,12 @@ def _template(key):
                         x[c * B + i] = x0[path[i] % x0.shape[0], c]
                     stay[i] = 1.0
                     level[i] = start_lane(i, path[i], key0, key1, words)
+                    for _ in range(skip):
+                        p, q, r, t = words[i], words[B + i], words[2 * B + i], words[3 * B + i]
+                        _, words[i], words[B + i], words[2 * B + i], words[3 * B + i] = next_word(p, q, r, t)
             if started > 0:
-                measure(x[: d * B], d, walls, room)
+                prepare(x[: d * B], v, d, params)
+                measure(x[: d * B], n, walls, room)
                 for i in range(B):
                     if path[i] >= 0 and age[i] == 0:
                         for k in range(n_walls):
@@ -242,12 +193,16 @@ def _template(key):
                 row[:] = x[j * d * B : (j + 1) * d * B]
                 before = phi[j * n_walls * B : (j + 1) * n_walls * B]
                 after = phi[(j + 1) * n_walls * B : (j + 2) * n_walls * B]
+                now = local[j * n_walls * B : (j + 1) * n_walls * B]
+                find_rates(row, points, unit, matrix, n, params, walls, rates, now)
                 step(row, after, v, z, j, dt, amplitude, d, params, walls)
-                measure(row, d, walls, after)
+                measure(row, n, walls, after)
                 for k in range(n_walls):
                     here, there, rate = before[k * B : (k + 1) * B], after[k * B : (k + 1) * B], rates[k]
+                    own = now[k * B : (k + 1) * B]
                     for i in range(B):
-                        stay[i] = stay[i] * (1.0 - touch_probability(here[i] * there[i], rate))
+                        touched = touch_probability(here[i] * there[i], own[i] if LOCAL else rate)
+                        stay[i] = stay[i] * (1.0 - touched)
                 for i in range(B):
                     when = float(j) if stay[i] < level[i] else leave[i]
                     leave[i] = when if when < leave[i] else leave[i]
@@ -260,22 +215,24 @@ def _template(key):
                     if gone:
                         before = phi[j * n_walls * B : (j + 1) * n_walls * B]
                         after = phi[(j + 1) * n_walls * B : (j + 2) * n_walls * B]
-                        k = wall_of_exit(before, after, i)
+                        now = local[j * n_walls * B : (j + 1) * n_walls * B]
+                        k = wall_of_exit(before, after, rates, now, i)
                         time, part = (age[i] + j + 1) * dt, 1.0
                         if k >= 0 and rates[k] < NOT_BRIDGED:
                             near, far = abs(before[k * B + i]), abs(after[k * B + i])
-                            part = moment_of_touch(near, far, rates[k], path[i], key0, key1)
+                            rate = now[k * B + i] if LOCAL else rates[k]
+                            part = moment_of_touch(near, far, rate, path[i], key0, key1)
                             time = (age[i] + j + part) * dt
-                        for c in range(d):
+                        for c in range(n):
                             a, b = x[(j * d + c) * B + i], x[((j + 1) * d + c) * B + i]
                             out[path[i], 1 + c] = a + part * (b - a) if part < 1.0 else b
-                        out[path[i], 0], out[path[i], 1 + d] = time, float(k) if k >= 0 else math.nan
+                        out[path[i], 0], out[path[i], 1 + n] = time, float(k) if k >= 0 else math.nan
                         status[path[i]] = EXITED
                     elif age[i] + STEPS >= limit:
                         k = limit - age[i]
-                        for c in range(d):
+                        for c in range(n):
                             out[path[i], 1 + c] = x[(k * d + c) * B + i]
-                        out[path[i], 0], out[path[i], 1 + d] = limit * dt, -1.0
+                        out[path[i], 0], out[path[i], 1 + n] = limit * dt, -1.0
                         status[path[i]] = CENSORED
                     if gone or age[i] + STEPS >= limit:
                         path[i] = -1
@@ -295,22 +252,6 @@ def _template(key):
     return run
 
 
-WALLS = {"ball": ball, "half_space": half_space, "box": box, "box_outside": box_outside}
-
-
-def _wall(kind: str, function: Callable[..., Any] | None, distance: bool, dim: int) -> Callable[..., Any]:
-    """Return the measure of one wall, with the user's function built in."""
-    if function is None:
-        return inlined(WALLS[kind])
-    style = {1: region_1, 2: region_2, 3: region_3}.get(dim, region_vector)
-    return inlined(style, inside=vectorisable(function, dim > 3), DISTANCE=distance, signed=inlined(signed))
-
-
-def called(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
-    """Return a copy of ``function``, which works on whole blocks, with the global ``names`` filled in, to be called."""
-    return register_jitable(rebound(function, {**function.__globals__, **names}))  # type: ignore[no-any-return]
-
-
 @functools.lru_cache(maxsize=256)
 def exit_kernel(
     gradient: Callable[..., Any],
@@ -319,15 +260,13 @@ def exit_kernel(
     dim: int,
     noise: str,
     scheme: str,
-    walls: tuple[tuple[str, Callable[..., Any] | None, bool, int], ...],
+    walls: tuple[Wall, ...],
 ) -> Callable[..., bool]:
     """Return the compiled ``run`` for a potential, a kind of noise, a scheme ("euler" or "split") and walls.
 
-    A wall is (kind, the user's function or None, whether that is a distance, number of phis).
+    States are ``dim`` numbers. A wall is (kind, the user's function or None, whether that is a distance, number of phis).
     """
-    measure = called(no_wall)
-    for kind, function, distance, faces in reversed(walls):
-        measure = called(chained, first=_wall(kind, function, distance, dim), rest=measure, FACES=faces)
+    measure = measure_of(walls, dim)
     if scheme == "euler":
         style = euler_vector if vector else getattr(steps, f"euler_{dim}")
         step = called(step_euler, advance=inlined(style, gradient=vectorisable(gradient, vector)))
@@ -335,11 +274,43 @@ def exit_kernel(
         step = called(step_split, measure=measure, relax=inlined(relax_exactly, flow=vectorisable(flow)))
     else:
         step = called(step_split, measure=measure, relax=descent(gradient, vector, dim))
-    return specialised(  # type: ignore[no-any-return]
-        _template,
-        OPTIONS,
-        fill=noise_fill(noise, dim),
-        step=step,
-        measure=measure,
-        wall_of_exit=called(wall_of_exit),
-    )
+    return _kernel(noise_fill(noise, dim), step, measure)
+
+
+@functools.lru_cache(maxsize=256)
+def inertial_exits(
+    gradient: Callable[..., Any], vector: bool, dim: int, walls: tuple[Wall, ...]
+) -> Callable[..., bool]:
+    """Return the compiled ``run`` of BAOAB: states of ``3 dim`` numbers, positions, momenta, and room for the slopes."""
+    advance, first = inertial.baoab_step(gradient, vector, dim)
+    fill, _ = inertial.noise_rows(3 * dim, dim, False)
+    return _kernel(fill, called(step_euler, advance=advance), measure_of(walls, dim), prepare=called(first))
+
+
+@functools.lru_cache(maxsize=256)
+def diffusion_exits(
+    drift: Callable[..., Any],
+    noise: Callable[..., Any],
+    form: str,
+    dim: int,
+    m: int,
+    scheme: str,
+    walls: tuple[Wall, ...],
+) -> Callable[..., bool]:
+    """Return the compiled ``run`` for noise that depends on the place: states of ``max(dim, m)`` numbers."""
+    advance = diffusion.diffusion_step(drift, noise, form, dim, m, scheme, B)
+    advance = inlined(diffusion.in_lane_order, advance=advance) if dim > 3 else advance
+    fill, _ = inertial.noise_rows(max(dim, m), m, False)
+    matrices = called(diffusion.matrix_rows(noise, form, dim, m))
+    rates = called(rate_of_place, matrices=matrices, across=across_of(walls, dim))
+    step = called(step_euler, advance=advance)
+    return _kernel(fill, step, measure_of(walls, dim), find_rates=rates, LOCAL=True, COLUMNS=m)
+
+
+def _kernel(
+    fill: Callable[..., None], step: Callable[..., None], measure: Callable[..., None], **names: Any
+) -> Callable[..., bool]:
+    names = {"find_rates": called(one_rate), "LOCAL": False, "COLUMNS": 0, **names}
+    exit_wall = called(wall_of_exit, LOCAL=names["LOCAL"])
+    names |= {"fill": fill, "step": step, "measure": measure, "wall_of_exit": exit_wall}
+    return specialised(_template, OPTIONS, **names)  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
 """Inertial dynamics: BAOAB steps of positions and momenta in lanes, and the Maxwell law of the first momenta.
 
-The lanes of `engine.ensemble` hold the positions and behind them the momenta, ``y[(d + c) B + i]``.
+The lanes of `engine.ensemble` hold the N positions and behind them the momenta, ``y[(N + c) B + i]``.
 
 References
 ----------
@@ -10,14 +10,17 @@ B. Leimkuhler, C. Matthews, Appl. Math. Res. Express 2013, 34: BAOAB.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from shld_sim._compile import specialised
 from shld_sim.engine import ensemble, variates
 from shld_sim.engine.elementary import vectorisable
+from shld_sim.engine.steps import wrapped
 from shld_sim.engine.streams import next_word
 from shld_sim.engine.variates import B, normal_pair
 
@@ -41,95 +44,143 @@ def fill_rows(z, s, n, d, alpha, source, step):
         fill(z[j * WIDTH * B :], s, 1, M, alpha, source, step + j)
 
 
-def kernel(advance: Callable[..., Any], width: int, m: int, given: bool) -> Callable[..., None]:
+def noise_rows(width: int, m: int, given: bool) -> tuple[Callable[..., None], int]:
+    """Return the filler of ``m`` normal numbers a step in rows of ``width`` >= ``m``, and how many steps a draw serves."""
+    if m == 1 and not given:
+        return ensemble.inlined(fill_pairs, WIDTH=width), 2
+    fill = variates.fill_given if given else variates.fill_normal
+    return ensemble.inlined(fill_rows, WIDTH=width, M=m, fill=fill), 1
+
+
+def kernel(advance: Callable[..., Any], width: int, m: int, given: bool, **names: Any) -> Callable[..., None]:
     """Return the compiled ``run`` of `engine.ensemble` for states of ``width`` >= ``m`` numbers and ``m`` normal ones a step."""
-    pairs = m == 1 and not given
-    if pairs:
-        fill = ensemble.inlined(fill_pairs, WIDTH=width)
-    else:
-        fill = ensemble.inlined(
-            fill_rows, WIDTH=width, M=m, fill=variates.fill_given if given else variates.fill_normal
-        )
-    return specialised(  # type: ignore[no-any-return]
-        ensemble._template, ensemble.OPTIONS, fill=fill, advance=advance, DRAWN=2 if pairs else 1
-    )
+    fill, drawn = noise_rows(width, m, given)
+    names |= {"fill": fill, "advance": advance, "DRAWN": drawn}
+    return specialised(ensemble._template, ensemble.OPTIONS, **names)  # type: ignore[no-any-return]
 
 
 # -- BAOAB: half a kick, half a drift, friction and noise exactly, half a drift, half a kick ----
 #
 # B: p -= grad V dt/2    A: x += p dt/2    O: p = e^(-friction dt) p + amplitude z
-# ``params`` holds the potential's parameters and e^(-friction dt).
+#
+# Behind the N positions and N momenta of a lane lie the N slopes at its position: those at the end of a step are those at
+# the start of the next, so that a step computes them once. They are always computed by the same loop over the positions
+# in memory, so that they come out the same to the last bit wherever a run is cut.
+# ``params`` holds the potential's parameters, e^(-friction dt), and the walls, shape (N, 2); where these absorb, it is
+# (that, the walls), as `steps.absorbed` asks.
 
 
-def baoab_1(y, v, z, j, dt, amplitude, d, params):
-    inner, decay = params
+def baoab(y, v, z, j, dt, amplitude, d, params):
+    inner, decay, walls = params
     h = 0.5 * dt
-    row = z[2 * j * B : (2 * j + 1) * B]
+    for c in range(N):
+        x, p, g = y[c * B : (c + 1) * B], y[(N + c) * B : (N + c + 1) * B], y[(2 * N + c) * B : (2 * N + c + 1) * B]
+        kick = z[(j * d + c) * B : (j * d + c + 1) * B]
+        low, high = walls[c, 0], walls[c, 1]
+        for i in range(B):
+            there, speed = fly(x[i], p[i] - h * g[i], h, low, high)
+            x[i], p[i] = fly(there, decay * speed + amplitude * kick[i], h, low, high)
+    slopes(y, v, d, inner)
+    for c in range(N):
+        p, g = y[(N + c) * B : (N + c + 1) * B], y[(2 * N + c) * B : (2 * N + c + 1) * B]
+        for i in range(B):
+            p[i] -= h * g[i]
+
+
+def first_slopes(y, v, d, params):
+    slopes(y, v, d, params[0])
+
+
+def first_slopes_absorbed(y, v, d, params):
+    slopes(y, v, d, params[0][0])
+
+
+def slopes_1(y, v, d, params):
+    x, g = y[:B], y[2 * B : 3 * B]
     for i in range(B):
-        p = y[B + i] - h * gradient(y[i], inner)
-        x = y[i] + h * p
-        p = decay * p + amplitude * row[i]
-        x += h * p
-        y[i] = x
-        y[B + i] = p - h * gradient(x, inner)
+        g[i] = gradient(x[i], params)
 
 
-def baoab_2(y, v, z, j, dt, amplitude, d, params):
-    inner, decay = params
-    h = 0.5 * dt
-    rows = z[4 * j * B : (4 * j + 2) * B]
+def slopes_2(y, v, d, params):
+    x, g = y[: 2 * B], y[4 * B : 6 * B]
     for i in range(B):
-        x1, x2 = y[i], y[B + i]
-        g1, g2 = gradient(x1, x2, inner)
-        p1, p2 = y[2 * B + i] - h * g1, y[3 * B + i] - h * g2
-        x1, x2 = x1 + h * p1, x2 + h * p2
-        p1, p2 = decay * p1 + amplitude * rows[i], decay * p2 + amplitude * rows[B + i]
-        x1, x2 = x1 + h * p1, x2 + h * p2
-        g1, g2 = gradient(x1, x2, inner)
-        y[i], y[B + i] = x1, x2
-        y[2 * B + i], y[3 * B + i] = p1 - h * g1, p2 - h * g2
+        g[i], g[B + i] = gradient(x[i], x[B + i], params)
 
 
-def baoab_vector(y, v, z, j, dt, amplitude, d, params):
-    inner, decay = params
-    h, n = 0.5 * dt, d // 2
-    x, g = v[:n], v[n : 2 * n]
+def slopes_3(y, v, d, params):
+    x, g = y[: 3 * B], y[6 * B : 9 * B]
     for i in range(B):
-        for c in range(n):
+        g[i], g[B + i], g[2 * B + i] = gradient(x[i], x[B + i], x[2 * B + i], params)
+
+
+def slopes_vector(y, v, d, params):
+    x, g = v[:N], v[N : 2 * N]
+    for i in range(B):
+        for c in range(N):
             x[c] = y[c * B + i]
-        slope(x, g, inner)
-        for c in range(n):
-            p = y[(n + c) * B + i] - h * g[c]
-            x[c] += h * p
-            p = decay * p + amplitude * z[(j * d + c) * B + i]
-            x[c] += h * p
-            y[c * B + i], y[(n + c) * B + i] = x[c], p
-        slope(x, g, inner)
-        for c in range(n):
-            y[(n + c) * B + i] -= h * g[c]
+        gradient(x, g, params)
+        for c in range(N):
+            y[(2 * N + c) * B + i] = g[c]
+
+
+# -- Free flight over a time h: anywhere, between mirrors that turn the momentum round, or on a ring. All are exact, so that
+# a step with walls keeps what a step without has: it is symmetric and preserves volume. ----
+
+
+def fly_free(x, p, h, low, high):
+    return x + h * p, p
+
+
+def fly_reflected(x, p, h, low, high):
+    x += h * p
+    width = high - low
+    if width == math.inf:
+        return (2.0 * low - x, -p) if x < low else ((2.0 * high - x, -p) if x > high else (x, p))
+    t = (x - low) / (2.0 * width)
+    t = t - np.floor(t)
+    return (low + 2.0 * width * t, p) if t <= 0.5 else (low + 2.0 * width * (1.0 - t), -p)
+
+
+def fly_wrapped(x, p, h, low, high):
+    return wrapped(x + h * p, low, high), p
+
+
+FLY = {"": fly_free, "absorbing": fly_free, "reflecting": fly_reflected, "periodic": fly_wrapped}
+
+
+def baoab_step(
+    gradient: Callable[..., Any], vector: bool, dim: int, boundary: str = ""
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the step of a block of lanes, and what computes the slopes that the first step of a block needs."""
+    style = globals()[f"slopes_{'vector' if vector else dim}"]
+    inner = ensemble.inlined(style, gradient=vectorisable(gradient, vector), N=dim)
+    fly = ensemble.inlined(FLY[boundary], **({"wrapped": ensemble.inlined(wrapped)} if boundary == "periodic" else {}))
+    step = ensemble.inlined(baoab, fly=fly, slopes=inner, N=dim)
+    if boundary == "absorbing":
+        return ensemble.walled(step, boundary), ensemble.inlined(first_slopes_absorbed, slopes=inner)
+    return step, ensemble.inlined(first_slopes, slopes=inner)
 
 
 @functools.lru_cache(maxsize=256)
-def inertial_kernel(gradient: Callable[..., Any], vector: bool, dim: int, given: bool) -> Callable[..., None]:
+def inertial_kernel(
+    gradient: Callable[..., Any], vector: bool, dim: int, given: bool, boundary: str = ""
+) -> Callable[..., None]:
     """Return the compiled ``run`` of BAOAB for a potential's gradient; it moves states of ``2 dim`` numbers."""
-    from shld_sim.engine import steps
-
-    slope = vectorisable(gradient, vector)
-    if dim <= 2 and not vector:
-        advance = ensemble.inlined(baoab_1 if dim == 1 else baoab_2, gradient=slope)
-    else:
-        style = "vector" if vector else str(dim)
-        inner = ensemble.inlined(getattr(steps, f"slope_{style}"), gradient=slope)
-        advance = ensemble.inlined(baoab_vector, slope=inner)
-    return kernel(advance, 2 * dim, dim, given)
+    advance, prepare = baoab_step(gradient, vector, dim, boundary)
+    return kernel(advance, 2 * dim, dim, given, prepare=prepare, BEHIND=dim)
 
 
 @njit(cache=True)
-def maxwell(words, deviation, out):
-    """Fill ``out``, shape (n, d), with normal numbers of standard ``deviation``, two from two words of each path."""
+def maxwell(words, deviation, out, after):
+    """Fill ``out``, shape (n, d), with normal numbers of standard ``deviation``, two from two words of each path.
+
+    Before them, ``after`` words are passed over.
+    """
     n, d = out.shape
     for i in range(n):
         p, q, r, t = words[i, 0], words[i, 1], words[i, 2], words[i, 3]
+        for _ in range(after):
+            _, p, q, r, t = next_word(p, q, r, t)
         for c in range(0, d, 2):
             word1, p, q, r, t = next_word(p, q, r, t)
             word2, p, q, r, t = next_word(p, q, r, t)

@@ -2,7 +2,7 @@
 
 Every template here makes ``advance(y, v, z, j, dt, amplitude, d, params)``, which moves a block of B lanes by step j of
 the noise block z. Coordinate c of lane i is ``y[c B + i]`` unless said otherwise; ``v`` is room for helpers. ``B``,
-``gradient`` and ``flow`` are global names that the kernel's maker fills in.
+``DIM``, ``gradient`` and ``flow`` are global names that the kernel's maker fills in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from shld_sim.engine.transpose import TILE, to_path_order
+from shld_sim.engine.memory import window
+from shld_sim.engine.transpose import TILE, euler_tile, padded
 
 B = 128
 
@@ -45,15 +46,14 @@ def euler_3(y, v, z, j, dt, amplitude, d, params):
 
 
 def euler_vector(y, v, z, j, dt, amplitude, d, params):
-    """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i d + c]``."""
-    slope, noise = v[:d], v[d : (TILE + 1) * d]
+    """The coordinates of a path lie side by side: coordinate c of lane i is ``y[i padded(d) + c]``."""
+    d = DIM if DIM > 0 else d  # a number that the compiler knows, where the kernel's maker knows it
+    width = padded(d)
     for low in range(0, B, TILE):
-        to_path_order(z, j * d * B + low, B, d, noise)
         for i in range(TILE):
-            point, kick = y[(low + i) * d : (low + i + 1) * d], noise[i * d : (i + 1) * d]
-            gradient(point, slope, params)
-            for c in range(d):
-                point[c] = point[c] - slope[c] * dt + amplitude * kick[c]
+            gradient(window(y, (low + i) * width, d), window(v, i * width, d), params)
+        for c in range(0, width, TILE):
+            euler_tile(y, v, z, low * width + c, c, width, (j * d + c) * B + low, B, dt, amplitude)
 
 
 # -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----
@@ -119,13 +119,13 @@ def descend(v, d, dt, params):
         v[c] = math.nan  # reported as a diverged path
 
 
-# -- Walls: a step, and then what happens beyond them. ``params`` is (the potential's own, walls of shape (d, 2)) ----
+# -- Walls: a step, and then what happens beyond them. ``params`` is (the step's own, walls of shape (coordinates, 2)) ----
 
 
 def bounded(y, v, z, j, dt, amplitude, d, params):
     own, walls = params
     advance(y, v, z, j, dt, amplitude, d, own)
-    for c in range(d):
+    for c in range(walls.shape[0]):
         low, high = walls[c, 0], walls[c, 1]
         for i in range(B):
             k = place(i, c, d)
@@ -139,11 +139,11 @@ def absorbed(y, v, z, j, dt, amplitude, d, params):
     advance(y, v, z, j, dt, amplitude, d, own)
     for i in range(B):
         gone = False
-        for c in range(d):
+        for c in range(walls.shape[0]):
             x = before[place(i, c, d)]
             gone = gone or x <= walls[c, 0] or x >= walls[c, 1]
         if gone:
-            for c in range(d):
+            for c in range(y.size // B):
                 y[place(i, c, d)] = before[place(i, c, d)]
 
 

@@ -1,4 +1,4 @@
-"""Turn blocks of noise from lane order to path order, eight by eight numbers at a time in registers."""
+"""Euler's step of paths whose coordinates lie side by side, with noise whose lanes do: eight by eight in registers."""
 
 from __future__ import annotations
 
@@ -15,50 +15,52 @@ STAGES = (
     (2, (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)),
     (1, (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15)),
 )
+FLAGS = ("nsz", "arcp", "contract", "afn")  # of the kernels
+
+
+@inline
+def padded(d):
+    """Return the room of a path of d coordinates: a whole number of tiles."""
+    return (d + (TILE - 1)) // TILE * TILE
 
 
 @intrinsic
-def transpose_tile(typing_context, source, first, pitch, target, begin, step):
-    """Set ``target[begin + k step + i] = source[first + i pitch + k]`` for i and k below 8; no bounds are checked."""
+def euler_tile(typing_context, y, slope, z, begin, low, width, first, pitch, dt, amplitude):
+    """Move the coordinates k < 8 of the lanes i < 8: ``y[begin + i width + k]`` by Euler's step with the gradient
+    ``slope[low + i width + k]`` and the noise ``z[first + k pitch + i]``. No bounds are checked.
+    """
 
     def codegen(context, builder, signature, arguments):
         row = ir.VectorType(ir.DoubleType(), TILE)
+        y, slope, z, begin, low, width, first, pitch, dt, amplitude = arguments
 
-        def pointer(array, kind, offset):
-            data = context.make_array(kind)(context, builder, array).data
-            return builder.bitcast(builder.gep(data, [offset]), row.as_pointer())
+        def pointer(array, number, start, step, i):
+            data = context.make_array(signature.args[number])(context, builder, array).data
+            place = builder.add(start, builder.mul(step, step.type(i)))
+            return builder.bitcast(builder.gep(data, [place]), row.as_pointer())
+
+        def repeated(value):
+            one = builder.insert_element(ir.Constant(row, ir.Undefined), value, ir.IntType(32)(0))
+            return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), TILE), [0] * TILE))
 
         def chosen(a, b, numbers):
             return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), TILE), list(numbers)))
 
-        source, first, pitch, target, begin, step = arguments
-        rows = []
-        for i in range(TILE):
-            offset = builder.add(first, builder.mul(pitch, pitch.type(i)))
-            rows.append(builder.load(pointer(source, signature.args[0], offset), align=8))
+        rows = [builder.load(pointer(z, 2, first, pitch, k), align=8) for k in range(TILE)]
         for distance, upper, lower in STAGES:
             for i in range(TILE):
                 if not i & distance:
                     a, b = rows[i], rows[i + distance]
                     rows[i], rows[i + distance] = chosen(a, b, upper), chosen(a, b, lower)
-        for k in range(TILE):
-            offset = builder.add(begin, builder.mul(step, step.type(k)))
-            builder.store(rows[k], pointer(target, signature.args[3], offset), align=8)
+        dt, amplitude = repeated(dt), repeated(amplitude)
+        # x - dV/dx dt + amplitude z
+        for i in range(TILE):
+            point = pointer(y, 0, begin, width, i)
+            drift = builder.fmul(builder.load(pointer(slope, 1, low, width, i), align=8), dt, flags=FLAGS)
+            moved = builder.fsub(builder.load(point, align=8), drift, flags=FLAGS)
+            kick = builder.fmul(rows[i], amplitude, flags=FLAGS)
+            builder.store(builder.fadd(moved, kick, flags=FLAGS), point, align=8)
         return context.get_dummy_value()
 
-    signature = types.void(source, types.int64, types.int64, target, types.int64, types.int64)
-    return signature, codegen
-
-
-@inline
-def to_path_order(z, first, pitch, d, out):
-    """Set ``out[i d + c] = z[first + c pitch + i]`` for eight lanes i and the coordinates c < d."""
-    if d < TILE:
-        for c in range(d):
-            for i in range(TILE):
-                out[i * d + c] = z[first + c * pitch + i]
-        return
-    for c in range(0, d - d % TILE, TILE):
-        transpose_tile(z, first + c * pitch, pitch, out, c, d)
-    if d % TILE:  # the last tile overlaps the one before
-        transpose_tile(z, first + (d - TILE) * pitch, pitch, out, d - TILE, d)
+    integers, reals = [types.int64] * 5, [types.float64] * 2
+    return types.void(y, slope, z, *integers, *reals), codegen

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shld_sim.domains import Domain
 from shld_sim.grid.mesh import Grid
+from shld_sim.grid.refinement import EVEN
 
 Array = NDArray[np.float64]
 
@@ -30,6 +31,8 @@ class Chain(abc.ABC):
         Whether the chain is in detailed balance with its stationary law (of the closed box).
     signed : bool
         Whether off-diagonals, and so densities, may be negative.
+    orders : tuple of float
+        Powers of the cell width in the error of what it computes, ascending.
     """
 
     grid: Grid
@@ -37,6 +40,7 @@ class Chain(abc.ABC):
     conserving: bool
     reversible: bool
     signed: bool = False
+    orders: tuple[float, ...] = EVEN
 
     @property
     def coordinates(self) -> int:
@@ -89,9 +93,30 @@ class Chain(abc.ABC):
     def survival(self, domain: Domain | None, m0: Array, times: Array) -> Array:
         """Return the probability to be still in ``domain`` (None: the box) at every time, shape ``(len(times),)``."""
 
-    @abc.abstractmethod
     def interpolate(self, values: Array, x0: Array, domain: Domain | None) -> float:
         """Return ``values`` of `exit_time` at the point ``x0``, shape ``(dim,)``, in ``domain``; 0 on its boundary."""
+        raise TypeError(
+            f"{type(self).__name__} must define interpolate(values, x0, domain) or exit_time_from(domain, x0)"
+        )
+
+    def exit_time_from(self, domain: Domain | None, x0: Array) -> float:
+        """Return the mean time to leave ``domain`` from the point ``x0``, shape ``(dim,)``."""
+        return self.interpolate(self.exit_time(domain), x0, domain)
+
+    def exit_shares(self, domain: Domain | None, x0: Array | None) -> Array:
+        """Return the probabilities to leave by each end: shape ``(2,)`` from ``x0``, ``(2, N)`` from every cell."""
+        raise TypeError(f"shares of the two ends need one coordinate, got the solver {type(self).__name__}")
+
+    def survival_from(self, domain: Domain | None, x0: Array, m0: Array, times: Array) -> Array:
+        """Return `survival` from the point ``x0``, which is ``m0`` on the cells; a chain may do better than with ``m0``."""
+        return self.survival(domain, m0, times)
+
+    def exit_density(self, domain: Domain | None, x0: Array | None, m0: Array, times: Array) -> Array:
+        """Return the probability per unit time to leave by each end, from ``m0``, or from ``x0`` if it is a point.
+
+        Shape ``(len(times), 2)``.
+        """
+        raise TypeError(f"a density of exit times needs one coordinate, got the solver {type(self).__name__}")
 
     @abc.abstractmethod
     def current(self, m: Array) -> Array:

@@ -1,14 +1,17 @@
-"""Evolution in time: the non-negative matrix exponential of the cell chain, acting on densities."""
+"""Evolution in time: the matrix exponential of the cell chain, acting on probabilities, by three routes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from shld_sim.grid import spectrum
 from shld_sim.grid.generator import Rates
+from shld_sim.grid.spectrum import Modes, amplification
 
 Array = NDArray[np.float64]
 
@@ -16,29 +19,40 @@ BASE_JUMPS = 16.0  # mean number of jumps in the first dense factor, exp(L h) wi
 FLUSH = 1e-150  # smaller elements of a dense factor are dropped: their products would be subnormal, and slow
 SECONDS_PER_CELL_JUMP = 0.25e-9  # measured: one term of the series, per cell
 SECONDS_PER_FLOP = 0.02e-9  # measured: dense product
+SECONDS_PER_MODE = 30e-9  # measured: all eigenvectors, per cell and mode
+ACCURACY = 1e-11  # of the modes, relative to the solution, in the norm of the sum of m^2 / pi
+SERIES_FIRST = 20.0  # jumps per cell that are left to the series before the modes: a sixth of their price
+BIG = 100.0  # amplification of rounding at which the series goes ahead of the modes
+HOPELESS = 1e6  # and at which modes are of no use
 
 
-def evolve(rates: Rates, p0: Array, times: Array) -> Array:
-    r"""Return ``p(t) = exp(L t) p0`` at every time, without a subtraction anywhere.
+def evolve(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] | None = None) -> Array:
+    r"""Return ``p(t) = exp(L t) p0`` at every time, by the cheapest of three ways that is accurate.
 
-    With ``Lambda = max outflow`` and the non-negative ``P = 1 + L / Lambda`` (uniformisation),
+    1. *Series.* With ``Lambda = max outflow`` and the non-negative ``P = 1 + L / Lambda`` (uniformisation),
+    ``exp(L t) = sum_k Poisson(k; Lambda t) P^k``, summed from one time to the next while ``Lambda t`` is moderate.
+    2. *Modes* of the symmetrised generator, for reversible rows and long times. They subtract: rounding errors grow
+    by ``max sqrt(pi_i / pi_j)`` over the cells ``j`` of the start, and where slow modes are close to one another. So they are
+    used while an estimate of the error, made for every time, is below 1e-11 of the solution; early times are left to
+    the series, and a start of little weight, high on a wall, is first moved by it. What rounding takes below zero is
+    put at 1e-30 of the stationary law.
+    3. *Squaring* of the dense ``exp(L h)``, ``Lambda h = 16``, every binary digit of ``t / h`` applied as it becomes available.
 
-    ``exp(L t) = sum_k Poisson(k; Lambda t) P^k``,
-
-    summed from one time to the next while ``Lambda t`` is moderate. For long times the dense ``exp(L h)``,
-    ``Lambda h = 16``, is squared repeatedly and every binary digit of ``t / h`` applied as it becomes available.
-    All terms are non-negative, so results are, and rounding stays relative to each element. Mass that
-    leaves through an absorbing end is collected in one more state: the extended chain conserves probability, and
-    each factor is scaled to do so exactly, which is what keeps rounding from accumulating over many squarings.
+    Series and squaring have no subtraction anywhere: all terms are non-negative, so results are, and rounding stays
+    relative to each element. Mass that leaves through an absorbing end is collected in one more state: the extended
+    chain conserves probability, and each factor is scaled to do so exactly, which is what keeps rounding from
+    accumulating over many squarings.
 
     Parameters
     ----------
     rates : Rates
         The cell chain.
     p0 : ndarray, shape (n,)
-        Non-negative initial values (density or probability per cell).
+        Non-negative initial probabilities per cell.
     times : ndarray, shape (m,)
         Non-negative times, in any order.
+    modes : callable, optional
+        Returns the `Modes` of ``rates``, kept by the caller; None computes them here.
 
     Returns
     -------
@@ -49,18 +63,53 @@ def evolve(rates: Rates, p0: Array, times: Array) -> Array:
     References
     ----------
     Jensen, Skand. Aktuarietidskr. 36 (1953) 87; Fox & Glynn, Commun. ACM 31 (1988) 440; on squaring non-negative
-    exponentials, Xue & Ye, Math. Comp. 82 (2013) 1577.
+    exponentials, Xue & Ye, Math. Comp. 82 (2013) 1577; on the symmetrised generator, Risken, The Fokker-Planck Equation,
+    section 5.4.
     """
     n = p0.size
+    if not p0.any():
+        return np.zeros((times.size, n))
     jumps = float(rates.outflow.max())
-    state = np.append(p0, 0.0)
     longest = float(times.max(initial=0.0)) * jumps
     levels = max(math.log2(max(longest / BASE_JUMPS, 1.0)), 1.0)
     series = SECONDS_PER_CELL_JUMP * n * (longest + 50.0 * times.size)
     dense = SECONDS_PER_FLOP * 2.0 * (n + 1.0) ** 3 * levels
-    if series <= dense:
-        return _by_series(rates, state, times, jumps)[:, :-1]
-    return _by_squaring(rates, state, times, jumps)[:, :-1]
+    spectral = SECONDS_PER_MODE * n * n
+    reversible = rates.reversible and not rates.periodic
+    if series > min(spectral, dense) and reversible:
+        return _by_modes(rates, p0, times, modes, jumps)
+    method = _by_series if series <= dense else _by_squaring
+    return method(rates, np.append(p0, 0.0), times, jumps)[:, :-1]
+
+
+def _by_modes(rates: Rates, p0: Array, times: Array, modes: Callable[[], Modes] | None, jumps: float) -> Array:
+    """Return ``p`` at ``times``, shape ``(m, n)``: early by the series, then by the modes where accurate, else by squaring."""
+    n = p0.size
+    ahead = SERIES_FIRST * n / jumps
+    early = times <= ahead
+    out = np.empty((times.size, n))
+    todo = ~early
+    pi = rates.weights / rates.weights.sum()
+    root = np.sqrt(pi)
+    start, since = p0, 0.0
+    if amplification(root, start) > BIG:
+        moved = _by_series(rates, np.append(p0, 0.0), np.append(times[early], ahead), jumps)[:, :-1]
+        out[early], start, since = moved[:-1], moved[-1], ahead
+    elif early.any():
+        out[early] = _by_series(rates, np.append(p0, 0.0), times[early], jumps)[:, :-1]
+    if todo.any() and amplification(root, start) < HOPELESS:
+        known = spectrum.modes(rates) if modes is None else modes()
+        m, error = known.evolve(start, times[todo] - since)
+        m = np.maximum(m, 1e-30 * pi)
+        if rates.conserving:
+            m *= (p0.sum() / m.sum(axis=1))[:, None]
+        good = error <= ACCURACY
+        chosen = np.flatnonzero(todo)[good]
+        out[chosen] = m[good]
+        todo[chosen] = False
+    if todo.any():
+        out[todo] = _by_squaring(rates, np.append(p0, 0.0), times[todo], jumps)[:, :-1]
+    return out
 
 
 def poisson_weights(mean: float) -> tuple[int, Array]:

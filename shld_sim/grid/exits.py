@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shld_sim.grid.generator import Landscape, Rates
+from shld_sim.grid.generator import Landscape, Rates, bernoulli
 from shld_sim.grid.mesh import Grid
 
 Array = NDArray[np.float64]
@@ -21,8 +22,8 @@ class Segment:
     ----------
     cells : slice
         The cells of the grid that belong to it.
-    x, right, left : ndarray, shape (m,)
-        Cell centres, and jump rates inside the segment (1/time; zero across its ends).
+    x, right, left, width : ndarray, shape (m,)
+        Cell centres, jump rates inside the segment (1/time; zero across its ends) and widths.
     out_left, out_right : float
         Rates at which the first and the last cell leave the segment (0 at a reflecting end).
     low, high : float
@@ -33,6 +34,7 @@ class Segment:
     x: Array
     right: Array
     left: Array
+    width: Array
     out_left: float
     out_right: float
     low: float
@@ -70,7 +72,63 @@ def segment(rates: Rates, grid: Grid, landscape: Landscape, low: float, high: fl
         out_right /= width[-1]
     right *= rates.width[cells] / width
     left *= rates.width[cells] / width
-    return Segment(cells, x[cells], right, left, out_left, out_right, max(low, grid.low), min(high, grid.high))
+    return Segment(cells, x[cells], right, left, width, out_left, out_right, max(low, grid.low), min(high, grid.high))
+
+
+def aligned(
+    grid: Grid, landscape: Landscape, boundary: tuple[str, str], low: float, high: float, x0: float
+) -> tuple[Segment, int]:
+    r"""Return a chain on ``(low, high)`` with nodes on its ends and on ``x0``, and the number of the node ``x0``.
+
+    The other nodes are the edges that the grid had before `Grid.refined`, but for those next to an end or to ``x0``; the
+    intervals between them are cut into ``grid.multiple`` equal parts. A node stands for half an interval to either side.
+    Under refinement the mesh keeps its shape, so that the error of what is found at ``x0`` has an expansion in even powers
+    of the width wherever the ends and ``x0`` lie. Nodes at absorbing ends are left out: a path there has left. So are those
+    at ends where the noise vanishes, which nothing crosses.
+    """
+    ends = max(low, grid.low), min(high, grid.high)
+    x = _nodes(grid, np.unique([ends[0], x0, ends[1]]))
+    h, n = np.diff(x), x.size
+    width = 0.5 * (np.r_[0.0, h] + np.r_[h, 0.0])
+    still = landscape.diffusivity(x[[0, -1]]) <= 0.0
+    V = np.pad(landscape.energy(x[int(still[0]) : n - int(still[1])]), still.astype(int).tolist(), mode="edge")
+    # J = -a exp(-V/D) d/dx (p exp(V/D)) between two nodes, as in `assemble`
+    across = landscape.diffusivity(0.5 * (x[1:] + x[:-1])) / h
+    uphill, downhill = bernoulli(np.diff(V) / landscape.D)
+    right, left = np.r_[across * uphill, 0.0] / width, np.r_[0.0, across * downhill] / width
+    first = 1 if low >= grid.low or boundary[0] == "absorbing" else 0
+    last = n - 1 if high <= grid.high or boundary[1] == "absorbing" else n
+    out_left, out_right = (left[1] if first else 0.0), (right[n - 2] if last < n else 0.0)
+    if still[0]:
+        out_left = landscape.crossing(x[1], x[0]) if first else 0.0  # 0, or raises
+        left[1], right[1] = 0.0, right[1] * width[1] / (width[1] + width[0])
+        width[1] += width[0]
+        first = 1
+    if still[1]:
+        out_right = landscape.crossing(x[-2], x[-1]) if last < n else 0.0
+        right[-2], left[-2] = 0.0, left[-2] * width[-2] / (width[-2] + width[-1])
+        width[-2] += width[-1]
+        last = n - 1
+    kept = slice(first, last)
+    right, left = right[kept].copy(), left[kept].copy()
+    left[0] = right[-1] = 0.0
+    part = Segment(kept, x[kept], right, left, width[kept], float(out_left), float(out_right), *ends)
+    return part, int(np.searchsorted(part.x, x0))
+
+
+def _nodes(grid: Grid, fixed: Array) -> Array:
+    """Return the nodes of `aligned`: the fixed ones and the old edges between them, each interval cut into as many parts."""
+    edges = grid.edges[:: grid.multiple]
+    parts = []
+    for a, b in itertools.pairwise(fixed):
+        inside = edges[(edges > a) & (edges < b)]
+        if inside.size:
+            near = 0.25 * np.diff(edges).min()
+            inside = inside[(inside - a > near) & (b - inside > near)]
+        base = np.r_[a, inside, b] if inside.size > 2 else np.linspace(a, b, 5)
+        steps = np.arange(grid.multiple) / grid.multiple
+        parts.append((base[:-1, None] + np.diff(base)[:, None] * steps).ravel())
+    return np.append(np.concatenate(parts), fixed[-1])
 
 
 def mean_exit_time(rates: Rates, grid: Grid, landscape: Landscape, low: float, high: float) -> tuple[Segment, Array]:
@@ -81,15 +139,82 @@ def mean_exit_time(rates: Rates, grid: Grid, landscape: Landscape, low: float, h
     Segment, ndarray of shape (m,)
         The cells of the domain and the times from their centres.
     """
-    if low >= grid.high or high <= grid.low:
-        raise ValueError(f"domain must overlap the box ({grid.low!r}, {grid.high!r}), got ({low!r}, {high!r})")
+    part = _whole_segment(rates, grid, landscape, low, high)
+    _leaves(part, low, high)
+    return part, solve_killed(part, np.ones(part.x.size), "domain")
+
+
+def mean_exit_time_from(
+    grid: Grid, landscape: Landscape, boundary: tuple[str, str], low: float, high: float, x0: float
+) -> float:
+    """Solve the equation of `mean_exit_time` on the mesh `aligned` with ``x0``."""
+    part, node = aligned_start(grid, landscape, boundary, low, high, x0)
+    _leaves(part, low, high)
+    return 0.0 if node < 0 else float(solve_killed(part, np.ones(part.x.size), "domain")[node])
+
+
+def exit_shares(part: Segment) -> Array:
+    """Return the probabilities to leave through the low and through the high end from every cell, shape ``(2, m)``."""
+    both = []
+    for at, out in ((0, part.out_left), (-1, part.out_right)):
+        source = np.zeros(part.x.size)
+        source[at] = out
+        both.append(np.minimum(solve_killed(part, source, "domain"), 1.0))
+    return np.stack(both)
+
+
+def exit_shares_from(
+    grid: Grid, landscape: Landscape, boundary: tuple[str, str], low: float, high: float, x0: float
+) -> Array:
+    """Return `exit_shares` from ``x0``, on the mesh `aligned` with it."""
+    part, node = aligned_start(grid, landscape, boundary, low, high, x0)
+    _leaves(part, low, high)
+    if node < 0:
+        return np.array([1.0, 0.0]) if x0 == part.low else np.array([0.0, 1.0])
+    return np.asarray(exit_shares(part)[:, node])
+
+
+def exit_shares_profile(rates: Rates, grid: Grid, landscape: Landscape, low: float, high: float) -> Array:
+    """Return `exit_shares` from every cell of the grid, 0 outside the domain, shape ``(2, n)``."""
+    part = _whole_segment(rates, grid, landscape, low, high)
+    _leaves(part, low, high)
+    both = np.zeros((2, grid.size))
+    both[:, part.cells] = exit_shares(part)
+    return both
+
+
+def killed(part: Segment, D: float, energy: Array) -> Rates:
+    """Return the chain of a segment, with the potential at its points."""
+    return Rates(part.right, part.left, part.out_left, part.out_right, energy, D, part.width, work=0.0, periodic=False)
+
+
+def _whole_segment(rates: Rates, grid: Grid, landscape: Landscape, low: float, high: float) -> Segment:
+    """Return `segment`, or raise when there is none."""
+    _overlaps(grid, low, high)
     part = segment(rates, grid, landscape, low, high)
     if part is None:
         width = float(rates.width[int(np.clip(np.searchsorted(grid.x, low), 0, grid.size - 1))])
         raise ValueError(f"domain must contain a cell centre (dx = {width!r}), got ({low!r}, {high!r})")
+    return part
+
+
+def aligned_start(
+    grid: Grid, landscape: Landscape, boundary: tuple[str, str], low: float, high: float, x0: float
+) -> tuple[Segment, int]:
+    """Return `aligned`, with -1 for the node of a start on an absorbing end."""
+    _overlaps(grid, low, high)
+    part, node = aligned(grid, landscape, boundary, low, high, x0)
+    return part, node if node < part.x.size and part.x[node] == x0 else -1
+
+
+def _overlaps(grid: Grid, low: float, high: float) -> None:
+    if low >= grid.high or high <= grid.low:
+        raise ValueError(f"domain must overlap the box ({grid.low!r}, {grid.high!r}), got ({low!r}, {high!r})")
+
+
+def _leaves(part: Segment, low: float, high: float) -> None:
     if part.out_left == 0.0 == part.out_right:
         raise ValueError(f"domain must have an end in the box or at an absorbing end of it, got ({low!r}, {high!r})")
-    return part, solve_killed(part, np.ones(part.x.size), "domain")
 
 
 def committor(rates: Rates, grid: Grid, landscape: Landscape, a: tuple[float, float], b: tuple[float, float]) -> Array:

@@ -52,6 +52,7 @@ class Kramers(Chain):
     reversible = False
     signed = True
     coordinates = 1
+    orders = (4.0, 5.0, 6.0, 7.0, 8.0)  # of the spectrum; 2 for exits
 
     def __post_init__(self) -> None:
         model = require(self.model, Underdamped, dim=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from shld_sim.domains import Box, Domain, Interval
 from shld_sim.grid import evolution, exits, spectrum, thermodynamics
 from shld_sim.grid.chain import Array, Chain
 from shld_sim.grid.generator import Landscape, Rates, assemble, matrix
-from shld_sim.grid.mesh import Grid
+from shld_sim.grid.mesh import Edges, Grid
+from shld_sim.grid.refinement import EVEN
+from shld_sim.grid.spectrum import Modes
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +54,21 @@ class Line(Chain):
         """Whether there is detailed balance: not on a tilted ring."""
         return self.rates.reversible
 
+    @cached_property
+    def modes(self) -> Modes:
+        """All modes, made when first needed; reversible rows only."""
+        return spectrum.modes(self.rates)
+
+    @property
+    def orders(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Even powers of the cell width; where the widths of neighbours differ by a jump, the odd ones above 2 too."""
+        return tuple(float(k) for k in range(2, 10)) if isinstance(self.grid.sides[0], Edges) else EVEN
+
     def stationary(self) -> Array:
         return thermodynamics.stationary(self.rates)
 
     def evolve(self, m0: Array, times: Array) -> Array:
-        return evolution.evolve(self.rates, m0, times)
+        return evolution.evolve(self.rates, m0, times, lambda: self.modes)
 
     def eigenvalues(self, k: int) -> NDArray[Any]:
         return spectrum.eigenvalues(self.rates, self.generator, k)
@@ -71,6 +84,17 @@ class Line(Chain):
         whole[part.cells] = times
         return whole
 
+    def exit_time_from(self, domain: Domain | None, x0: Array) -> float:
+        """Solve on a mesh that has the ends of the domain and ``x0`` among its nodes."""
+        ends = self._ends("domain", domain)
+        return exits.mean_exit_time_from(self.grid, self.landscape, self.boundary, *ends, float(x0[0]))
+
+    def exit_shares(self, domain: Domain | None, x0: Array | None) -> Array:
+        ends = self._ends("domain", domain)
+        if x0 is None:
+            return exits.exit_shares_profile(self.rates, self.grid, self.landscape, *ends)
+        return exits.exit_shares_from(self.grid, self.landscape, self.boundary, *ends, float(x0[0]))
+
     def committor(self, a: Domain, b: Domain) -> Array:
         sets = self._ends("a", a), self._ends("b", b)
         return exits.committor(self.rates, self.grid, self.landscape, *sets)
@@ -80,24 +104,19 @@ class Line(Chain):
         return exits.reactive(self.rates, self.grid, self.landscape, *sets)
 
     def survival(self, domain: Domain | None, m0: Array, times: Array) -> Array:
-        """Evolve the segment as a chain of its own, from the part of ``m0`` in it."""
-        part = exits.segment(self.rates, self.grid, self.landscape, *self._ends("domain", domain))
-        if part is None:
-            return np.zeros(len(times))
-        energy, width = self.rates.energy[part.cells], self.rates.width[part.cells]
-        killed = Rates(
-            part.right, part.left, part.out_left, part.out_right, energy, self.rates.D, width, work=0.0, periodic=False
-        )
-        return np.asarray(evolution.evolve(killed, m0[part.cells], times).sum(axis=1))
+        found = self._inside(domain, m0)
+        return np.zeros(len(times)) if found is None else evolution.evolve(*found, times).sum(axis=1)
 
-    def interpolate(self, values: Array, x0: Array, domain: Domain | None) -> float:
-        """Interpolate linearly between the cell centres and the ends of the domain."""
-        low, high = self._ends("domain", domain)
-        part = exits.segment(self.rates, self.grid, self.landscape, low, high)
-        assert part is not None  # values were made on it
-        inside = values[part.cells]
-        ends = (0.0 if part.out_left else inside[0]), (0.0 if part.out_right else inside[-1])
-        return float(np.interp(x0[0], np.r_[part.low, part.x, part.high], np.r_[ends[0], inside, ends[1]]))
+    def survival_from(self, domain: Domain | None, x0: Array, m0: Array, times: Array) -> Array:
+        found = self._inside_from(domain, x0)
+        return np.zeros(len(times)) if found is None else evolution.evolve(*found, times).sum(axis=1)
+
+    def exit_density(self, domain: Domain | None, x0: Array | None, m0: Array, times: Array) -> Array:
+        found = self._inside(domain, m0) if x0 is None else self._inside_from(domain, x0)
+        if found is None:
+            return np.zeros((len(times), 2))
+        m = evolution.evolve(*found, times)
+        return np.stack([found[0].exit_left * m[:, 0], found[0].exit_right * m[:, -1]], axis=1)
 
     def current(self, m: Array) -> Array:
         return thermodynamics.current(self.rates, m)
@@ -107,6 +126,21 @@ class Line(Chain):
 
     def energy(self) -> tuple[Array, float]:
         return self.rates.energy, self.rates.D
+
+    def _inside(self, domain: Domain | None, m0: Array) -> tuple[Rates, Array] | None:
+        """Return the chain of the cells in a domain and the start there; None when it holds no cell centre."""
+        part = exits.segment(self.rates, self.grid, self.landscape, *self._ends("domain", domain))
+        if part is None:
+            return None
+        return exits.killed(part, self.rates.D, self.rates.energy[part.cells]), m0[part.cells]
+
+    def _inside_from(self, domain: Domain | None, x0: Array) -> tuple[Rates, Array] | None:
+        """Return a chain on the mesh aligned with the ends of a domain and ``x0``, and the start; None on an absorbing end."""
+        ends = self._ends("domain", domain)
+        part, node = exits.aligned_start(self.grid, self.landscape, self.boundary, *ends, float(x0[0]))
+        if node < 0:
+            return None
+        return exits.killed(part, self.rates.D, self.landscape.energy(part.x)), np.eye(1, part.x.size, node)[0]
 
     def _ends(self, name: str, domain: Domain | None) -> tuple[float, float]:
         """Return the ends of an interval; a ring is refused because an interval and its complement look alike there."""

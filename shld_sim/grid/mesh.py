@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import Any
 
@@ -167,6 +167,8 @@ class Grid:
     ----------
     sides : tuple of Uniform, Stretched or Edges
         The axes.
+    multiple : int
+        Into how many each cell has been cut by `refined`; two grids that differ in this alone are equal.
 
     Raises
     ------
@@ -186,6 +188,7 @@ class Grid:
     """
 
     sides: tuple[Axis, ...]
+    multiple: int = field(default=1, compare=False)
 
     def __init__(self, *axes: Any) -> None:
         if len(axes) == 3 and all(np.ndim(entry) == 0 and not isinstance(entry, Axis) for entry in axes):
@@ -193,6 +196,7 @@ class Grid:
         if not axes:
             raise TypeError("Grid needs an axis as low, high, n, got nothing")
         object.__setattr__(self, "sides", tuple(_axis(axis) for axis in axes))
+        object.__setattr__(self, "multiple", 1)
 
     def __repr__(self) -> str:
         def shown(side: Axis) -> str:
@@ -324,7 +328,9 @@ class Grid:
             At least 1.
         """
         factor = _checks.integer("factor", factor)
-        return Grid(*(side.split(factor) for side in self.sides))
+        finer = Grid(*(side.split(factor) for side in self.sides))
+        object.__setattr__(finer, "multiple", factor * self.multiple)
+        return finer
 
     def _only(self, axes: tuple[Array, ...]) -> Array:
         if self.dim > 1:

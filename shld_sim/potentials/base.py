@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import numbers
-import types
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from shld_sim import _checks
 from shld_sim._compile import fingerprint, plain
 from shld_sim.potentials import critical
+from shld_sim.potentials.agreement import check_arguments, check_gradient, extrapolated
 from shld_sim.potentials.evaluate import compiled_rows
 
 Array = NDArray[np.float64]
@@ -26,7 +24,8 @@ class ScalarFunctions(NamedTuple):
     ``vector=False`` (one to three dimensions): ``energy(x, y, p)``, ``gradient(x, y, p) -> (gx, gy)``; in one dimension
     ``gradient(x, p) -> g``. ``vector=True`` (any dimension): ``energy(x, p)`` and ``gradient(x, out, p)`` on vectors.
     ``flow(x, t, p)``, where known, is the exact solution at time ``t`` of ``x' = -V'(x)`` started from ``x``.
-    ``hessian`` returns the upper triangle, row by row, in the style of the gradient.
+    ``hessian`` returns the upper triangle, row by row, in the style of the gradient. ``residual``, where V = f^2/2, holds
+    f and its gradient, in the styles of energy and gradient.
     """
 
     energy: Callable[..., Any]
@@ -34,6 +33,7 @@ class ScalarFunctions(NamedTuple):
     hessian: Callable[..., Any] | None = None
     flow: Callable[..., Any] | None = None
     vector: bool = False
+    residual: tuple[Callable[..., Any], Callable[..., Any]] | None = None
 
 
 class Potential:
@@ -108,8 +108,8 @@ class Potential:
         object.__setattr__(
             self, "_known", {key: _checks.points(key, v, dim) for key, v in known.items() if v is not None}
         )
-        _check_arguments(self)
-        _check_gradient(self, check_at)
+        check_arguments(self)
+        check_gradient(self, check_at)
 
     def _state(
         self,
@@ -186,7 +186,59 @@ class Potential:
 
         return Formula(expression, variables, check_at, name, params)
 
+    @classmethod
+    def from_residual(
+        cls,
+        residual: Callable[..., Any],
+        gradient: Callable[..., Any],
+        params: Sequence[Any] = (),
+        dim: int = 1,
+        *,
+        check_at: ArrayLike | None = None,
+    ) -> Potential:
+        r"""Make the potential :math:`V = f^2/2`, with :math:`\nabla V = f \nabla f`, of a residual f; see `LabelNoise`.
+
+        Parameters
+        ----------
+        residual : callable
+            ``f``, called as an energy is: ``residual(x, p)``, ``residual(x, y, p)``, ``residual(x, y, z, p)``, and above
+            three dimensions ``residual(x, p)`` with a vector ``x``.
+        gradient : callable
+            The gradient of ``f``, called as that of an energy is; above three dimensions ``gradient(x, out, p)``.
+        params : tuple of float or array
+            Passed to both functions as ``p``.
+        dim : int
+            Number of coordinates.
+        check_at : array_like, optional
+            Points at which the functions are compared when the potential is made. Default: 24 points in ``[-2, 2]^d``.
+
+        Returns
+        -------
+        Potential
+            It knows ``f``: ``V.residual`` is f and its gradient on arrays, called as a potential is.
+
+        Raises
+        ------
+        ValueError
+            If the gradient disagrees with finite differences of the residual, or one of them is not as above.
+
+        Examples
+        --------
+        >>> import shld_sim as shld
+        >>> V = shld.Potential.from_residual(lambda x, y, p: x * y - p[0], lambda x, y, p: (y, x), (1.0,), dim=2)
+        >>> float(V([2.0, 2.0])), float(V.residual([2.0, 2.0]))
+        (4.5, 3.0)
+        """
+        from shld_sim.potentials.residual import SquaredResidual
+
+        return SquaredResidual(residual, gradient, params, dim, check_at)
+
     # -- values on arrays ----
+
+    @property
+    def _one_by_one(self) -> bool:
+        """Whether the functions are a user's, which take numbers only."""
+        return type(self) is Potential
 
     def __call__(self, x: ArrayLike) -> Array:
         """Return the energy ``V(x)``.
@@ -233,7 +285,7 @@ class Potential:
     def _evaluate(self, which: str, x: ArrayLike) -> Array:
         x = _checks.points("x", x, self.dim)
         function = getattr(self.functions, which)
-        if type(self) is Potential or self.functions.vector:
+        if self._one_by_one or self.functions.vector:
             rows = compiled_rows(function, self.dim, which == "gradient", self.functions.vector)
             flat = np.ascontiguousarray(x.reshape(-1, self.dim))
             out = np.full((len(flat), self.dim if which == "gradient" else 1), np.nan)
@@ -250,7 +302,7 @@ class Potential:
     def _hessian_by_differences(self, x: Array) -> Array:
         step = 2e-3 * np.maximum(1.0, np.abs(x))
         if self.dim == 1:
-            return _extrapolated(lambda h: (self.gradient(x + h) - self.gradient(x - h)) / (2 * h), step)
+            return extrapolated(lambda h: (self.gradient(x + h) - self.gradient(x - h)) / (2 * h), step)
         out = np.empty((*x.shape, self.dim))
         for i in range(self.dim):
             unit = np.eye(self.dim)[i]
@@ -258,7 +310,7 @@ class Potential:
             def slope(h: Array, unit: Array = unit, i: int = i) -> Array:
                 return (self.gradient(x + h * unit) - self.gradient(x - h * unit)) / (2 * h[..., i, None])
 
-            out[..., i, :] = _extrapolated(slope, step)
+            out[..., i, :] = extrapolated(slope, step)
         return 0.5 * (out + np.swapaxes(out, -1, -2))
 
     # -- critical points ----
@@ -355,97 +407,11 @@ def _parameters(params: Any) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def _extrapolated(slope: Callable[[Array], Array], step: Array) -> Array:
-    """Return ``(4 slope(h/2) - slope(h))/3``: the second-order error of a central difference cancels."""
-    return (4.0 * slope(step / 2) - slope(step)) / 3.0
-
-
 def _show(value: Any) -> str:
     if callable(value):
         return getattr(plain(value), "__name__", repr(value))
     return repr(value)
 
 
-def _check_arguments(potential: Potential) -> None:
-    """Raise unless the two functions take as many arguments as ``dim`` asks for."""
-    dim = potential.dim
-    names = "xyz"[:dim] if dim <= 3 else "x"
-    for which, expected in (
-        ("energy", [*names, "p"]),
-        ("gradient", [*names, "p"] if dim <= 3 else ["x", "out", "p"]),
-    ):
-        function = getattr(potential.functions, which)
-        if not isinstance(function, types.FunctionType):
-            raise TypeError(f"{which} must be a function made by def, lambda or numba.njit, got {function!r}")
-        got = list(inspect.signature(function).parameters)
-        if len(got) != len(expected):
-            raise ValueError(
-                f"{which} must take ({', '.join(expected)}) for dim={dim}, got a function of ({', '.join(got)})"
-            )
-
-
 def _checked_at(potential: Potential) -> Array:
     return potential._check_points  # type: ignore[attr-defined,no-any-return]
-
-
-def _check_gradient(potential: Potential, check_at: ArrayLike | None) -> None:
-    """Compare ``gradient`` with finite differences of ``energy``; raise where they disagree."""
-    dim = potential.dim
-    if check_at is None:
-        points = np.random.default_rng(20).uniform(-2.0, 2.0, (24, dim))
-    else:
-        points = _checks.points("check_at", check_at, dim).reshape(-1, dim)
-    object.__setattr__(potential, "_check_points", points if dim > 1 else points[:, 0])
-    if not potential.functions.vector:
-        _check_returns(potential, points[0])
-    x = points if dim > 1 else points[:, 0]
-    energy, gradient = potential(x), potential.gradient(x).reshape(-1, dim)
-    for which, values in (("energy", energy), ("gradient", gradient)):
-        bad = ~np.isfinite(values.reshape(len(points), -1)).all(axis=1)
-        if bad.any():
-            at = points[bad][0].tolist() if dim > 1 else float(points[bad][0, 0])
-            raise ValueError(
-                f"{which} must be finite, got {values[bad][0]} at x={at}; "
-                "pass check_at= with points where the potential is defined"
-            )
-    step = 1e-3 * np.maximum(1.0, np.abs(points))
-    coordinates = range(dim) if dim <= 16 else np.linspace(0, dim - 1, 16).astype(int)
-    for i in coordinates:
-
-        def slope(h: Array, i: int = int(i)) -> Array:
-            ahead, behind = points.copy(), points.copy()
-            ahead[:, i] += h
-            behind[:, i] -= h
-            both = [potential(z if dim > 1 else z[:, 0]) for z in (ahead, behind)]
-            return (both[0] - both[1]) / (2 * h)
-
-        expected = _extrapolated(slope, step[:, i])
-        # Differencing V loses eps |V| / h; beyond that the two must agree to 1e-5 of the size of the gradient.
-        allowed = 1e-5 * (1e-3 + np.abs(expected) + np.abs(gradient).max(axis=1)) + 1e-11 * np.abs(energy)
-        wrong = ~(np.abs(gradient[:, i] - expected) <= allowed)
-        if wrong.any():
-            k = int(np.argmax(wrong))
-            at = points[k].tolist() if dim > 1 else float(points[k, 0])
-            which = f"gradient[{int(i)}]" if dim > 1 else "gradient"
-            raise ValueError(
-                f"{which} disagrees with finite differences of energy at x={at}: "
-                f"got {gradient[k, i]:.8g}, expected {expected[k]:.8g}"
-            )
-
-
-def _check_returns(potential: Potential, point: Array) -> None:
-    """Raise unless ``energy`` returns one number and ``gradient`` returns ``dim`` of them."""
-    at = float(point[0]) if potential.dim == 1 else point.tolist()
-    for which, count in (("energy", 1), ("gradient", potential.dim)):
-        try:
-            with np.errstate(all="ignore"):  # a bad value is reported by itself
-                value = getattr(potential.functions, which)(*map(float, point), potential.params)
-        except Exception as error:  # the user's own function failed: say where, keep its message
-            hint = ""
-            if isinstance(error, ArithmeticError | ValueError):
-                hint = "; pass check_at= with points where the potential is defined"
-            raise ValueError(f"{which} failed at x={at}: {type(error).__name__}: {error}{hint}") from error
-        values = value if isinstance(value, tuple) and count > 1 else (value,)
-        if len(values) != count or not all(isinstance(v, numbers.Real) for v in values):
-            expected = "a number" if count == 1 else f"a tuple of {count} numbers"
-            raise ValueError(f"{which} must return {expected} for dim={potential.dim}, got {value!r}")

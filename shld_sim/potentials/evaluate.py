@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from shld_sim._compile import prepared, specialised
+from shld_sim._compile import OPTIONS, prepared, specialised
 
 
 @functools.lru_cache(maxsize=256)
@@ -39,7 +39,7 @@ def _make_rows(function: Callable[..., Any], dim: int, gradient: bool, vector: b
     from numba.extending import register_jitable
 
     template = (GRADIENT_ROWS if gradient else ENERGY_ROWS)["vector" if vector else dim]
-    return specialised(template, {"error_model": "numpy", "nogil": True}, function=prepared(function, register_jitable))
+    return specialised(template, OPTIONS, function=prepared(function, register_jitable))
 
 
 # In the templates, ``function`` is a global name that `specialised` fills in.

@@ -76,6 +76,14 @@ class MuellerBrown(Potential):
         return critical.classify(self, critical.polish(self, starts, self.plot_box))
 
 
+def _rescaling_residual(x, y, p):
+    return x * y - 1.0
+
+
+def _rescaling_residual_gradient(x, y, p):
+    return y, x
+
+
 def _rescaling_energy(x, y, p):
     e = x * y - 1.0
     return 0.5 * e * e
@@ -98,7 +106,8 @@ class RescalingValley(Potential):
     """
 
     def __init__(self) -> None:
-        functions = ScalarFunctions(_rescaling_energy, _rescaling_gradient, _rescaling_hessian)
+        residual = _rescaling_residual, _rescaling_residual_gradient
+        functions = ScalarFunctions(_rescaling_energy, _rescaling_gradient, _rescaling_hessian, residual=residual)
         self._state(functions, (), 2, arguments={}, plot_box=((-3.0, 3.0), (-3.0, 3.0)))
 
     def _find_critical(self, box: tuple[tuple[float, float], ...] | None) -> tuple[Array, Array]:

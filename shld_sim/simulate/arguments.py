@@ -78,24 +78,38 @@ def ensemble_plan(model: Model, scheme: str, dt: float, given: bool, boundary: s
     if isinstance(model, Diffusion):
         from shld_sim.engine import diffusion
 
-        fixed = (model.form, model.dim, model.noise_dim, scheme, given)
+        fixed = (model.form, model.dim, model.noise_dim, scheme, given, boundary)
         run = diffusion.diffusion_kernel(model.drift, model.noise, *fixed)
         width = max(model.dim, model.noise_dim)
-        return Plan(run, model.params, 2.0, 1.0 if given else math.sqrt(dt), ensemble.B, width)
+        params = model.params if box is None else (model.params, np.array(box))
+        lanes = diffusion.lanes(model.dim, model.noise_dim)
+        return Plan(run, params, 2.0, 1.0 if given else math.sqrt(dt), lanes, width)
     functions = model.potential.functions
     if isinstance(model, Underdamped):
         from shld_sim.engine import inertial
 
-        run = inertial.inertial_kernel(functions.gradient, functions.vector, model.dim, given)
-        # Friction and noise over dt exactly: p -> c p + sqrt(D (1 - c^2)) N, c = e^(-friction dt); N = dW/sqrt(dt) if given
-        unit = math.sqrt(-math.expm1(-2.0 * model.friction * dt) / (2.0 * model.friction * (dt if given else 1.0)))
-        params = (model.potential.params, math.exp(-model.friction * dt))
+        run = inertial.inertial_kernel(functions.gradient, functions.vector, model.dim, given, boundary)
+        unit = baoab_unit(model, dt) / (math.sqrt(dt) if given else 1.0)
+        params = baoab_params(model, dt, box)
+        params = (params, params[2]) if boundary == "absorbing" else params
         return Plan(run, params, 2.0, unit, ensemble.B, 2 * model.dim)
     kind, alpha, unit = ("given", 2.0, 1.0) if given else noise_kind(model, dt)
     flow = functions.flow if scheme == "split" else None
     run = ensemble.ensemble_kernel(functions.gradient, flow, functions.vector, model.dim, kind, scheme, boundary)
     params = model.potential.params if box is None else (model.potential.params, np.array(box))
-    return Plan(run, params, alpha, unit, ensemble.B, model.dim)
+    return Plan(run, params, alpha, unit, ensemble.LONG_B if functions.vector else ensemble.B, model.dim)
+
+
+def baoab_params(model: Underdamped, dt: float, box: Box = None) -> tuple[Any, ...]:
+    """Return what `inertial.baoab` is told: the potential's parameters, e^(-friction dt), and the walls."""
+    ends = np.tile([-math.inf, math.inf], (model.dim, 1)) if box is None else np.array(box)
+    return model.potential.params, math.exp(-model.friction * dt), ends
+
+
+def baoab_unit(model: Underdamped, dt: float) -> float:
+    """Return the size of the noise of the momenta over dt, in units of `amplitude`."""
+    # Friction and noise over dt exactly: p -> c p + sqrt(D (1 - c^2)) N, c = e^(-friction dt); N = dW/sqrt(dt) if given
+    return math.sqrt(-math.expm1(-2.0 * model.friction * dt) / (2.0 * model.friction))
 
 
 def walls(model: Model, box: Any, boundary: str | None, start: Array) -> tuple[str, Box]:
@@ -105,7 +119,6 @@ def walls(model: Model, box: Any, boundary: str | None, start: Array) -> tuple[s
     if box is None or boundary is None:
         raise TypeError(f"box and boundary go together, got box={box!r}, boundary={boundary!r}")
     _checks.one_of("boundary", boundary, BOUNDARIES)
-    check_model(model, OVERDAMPED)
     pairs = [box] if np.ndim(box) == 1 else list(box)
     if len(pairs) not in (1, model.dim):
         raise ValueError(f"box must give one pair (low, high) or {model.dim} of them, got {len(pairs)}")
@@ -188,10 +201,12 @@ def _check_diffusion(model: Diffusion, points: Array) -> None:
     """Raise unless the two functions compile and are finite at the first 1000 ``points``."""
     from shld_sim.engine import diffusion
 
-    points = np.ascontiguousarray(points[:1000])
+    # a matrix in 2000 dimensions takes 32 MB
+    entries = model.dim * (1 if model.form == "diagonal" else model.noise_dim)
+    points = np.ascontiguousarray(points[: max(1, min(1000, 2**24 // entries))])
     drift = np.empty_like(points)
     try:
-        compiled_rows(model.drift, model.dim, True, model.form == "vector")(points, model.params, drift)
+        compiled_rows(model.drift, model.dim, True, model.dim > 3)(points, model.params, drift)
     except ValueError as error:
         raise ValueError(str(error).replace("gradient", "drift", 1)) from error
     try:
@@ -202,13 +217,16 @@ def _check_diffusion(model: Diffusion, points: Array) -> None:
         bad = ~np.isfinite(values.reshape(len(points), -1)).all(axis=1)
         if bad.any():
             at = points[bad][0].tolist() if model.dim > 1 else float(points[bad][0, 0])
-            raise ValueError(f"{name} must be finite at x0, got {values[bad][0].tolist()} at x={at}")
+            raise ValueError(f"{name} must be finite at x0, got {values[bad][0].tolist()!s:.400} at x={at!s:.400}")
 
 
 def first_momenta(
-    model: Model, p0: ArrayLike | None, count: int, words: NDArray[np.uint64], given: bool
+    model: Model, p0: ArrayLike | None, count: int, words: NDArray[np.uint64], given: bool, after: int = 0
 ) -> Array | None:
-    """Return the momenta at time 0, shape (count, dim), or None for a model without; ``words`` move on when they are drawn."""
+    """Return the momenta at time 0, shape (count, dim), or None for a model without.
+
+    When they are drawn, ``words`` move on, first by ``after`` words that serve something else.
+    """
     if not isinstance(model, Underdamped):
         if p0 is not None:
             raise ValueError(f"p0 must be None for a model without momenta, got {p0!r}")
@@ -220,7 +238,7 @@ def first_momenta(
 
         out = np.empty((count, model.dim))
         temperature = 0.5 / model.friction * float(amplitude(model, 0.0)) ** 2
-        inertial.maxwell(words, math.sqrt(temperature), out)
+        inertial.maxwell(words, math.sqrt(temperature), out, after)
         return out
     momenta = _checks.points("p0", p0, model.dim)
     one = () if model.dim == 1 else (model.dim,)
@@ -275,7 +293,8 @@ def stable_step(model: Model, x: Array) -> float:
     """
     if isinstance(model, Diffusion):
         return math.nan  # not known
-    points = x[np.isfinite(x).all(axis=1)][:1000]
+    # a Hessian in 2000 dimensions takes 32 MB
+    points = x[np.isfinite(x).all(axis=1)][: max(1, min(1000, 2**22 // model.dim**2))]
     hessian = model.potential.hessian(points if model.dim > 1 else points[:, 0])
     eigenvalues = np.linalg.eigvalsh(hessian) if model.dim > 1 else hessian
     largest = float(np.max(np.abs(eigenvalues), initial=0.0))

@@ -97,10 +97,11 @@ def simulate(
         For `Underdamped`: the first momenta, given as ``x0`` is. Default: drawn from the Maxwell law N(0, D) with the first
         numbers of each path's own stream; needed along with ``noise``.
     box : array_like, optional
-        Walls for `Langevin` and `LevyFlight`: one pair ``(low, high)`` for all coordinates, or one per coordinate.
+        Walls for the position: one pair ``(low, high)`` for all coordinates, or one per coordinate.
     boundary : {"reflecting", "periodic", "absorbing"}, optional
         What happens beyond the walls of ``box`` after each step, a jump included: the path is folded back as if by
-        mirrors; comes in on the other side; or stays where it is for good, with status ``EXITED``.
+        mirrors; comes in on the other side; or stays where it is for good, with status ``EXITED``. With inertia a mirror
+        also turns the momentum round, within the step; see Notes.
     on_divergence : {"raise", "mark"}
         What to do when a path leaves the finite numbers: raise `DivergenceError`, or mark its status and go on.
     n_threads : int, optional
@@ -141,6 +142,12 @@ def simulate(
     For additive noise Euler-Maruyama has strong and weak order 1 [1]_. A split step ends with the flow, so that stationary
     tails in a steep well are too thin by O(dt); the law half a flow earlier is right to O(dt^2).
 
+    A folded path is reflected along the coordinate: no probability flows through the wall, and `Langevin` and `Preconditioned`
+    keep the Gibbs law on the box, where :math:`B B^T` is diagonal at it. Averages are then wrong by O(dt) [3]_, and the
+    density by O(sqrt(dt)) within about one step of the wall. Heun's trial point is not folded: drift and noise are asked
+    for somewhat beyond the walls. With inertia the free flights of "baoab" are between mirrors, or on the ring, exactly, so
+    that walls cost no order; V is asked for in the box only.
+
     Ctrl-C, like the two limits, ends the run after the piece of work under way, some tenths of a second, and returns what
     was done; ``stopped`` names the reason, and `resume` continues. Where the run ends then depends on the machine, the
     paths up to there do not. Ending at ``target_stderr`` favours moments at which the error is underestimated: the true
@@ -150,6 +157,7 @@ def simulate(
     ----------
     .. [1] P. E. Kloeden, E. Platen, Numerical Solution of Stochastic Differential Equations (1992), chapter 10.
     .. [2] B. Leimkuhler, C. Matthews, Appl. Math. Res. Express 2013, 34.
+    .. [3] M. Bossy, E. Gobet, D. Talay, J. Appl. Probab. 41, 877 (2004): the folded Euler scheme.
 
     Examples
     --------
@@ -321,7 +329,8 @@ def _advance(
             status[bad] = Status.DIVERGED
             if run.boundary == "absorbing":
                 low, high = np.array(run.box).T
-                status[((state <= low) | (state >= high)).any(axis=1)] = Status.EXITED
+                place = state[:, :dim]
+                status[((place <= low) | (place >= high)).any(axis=1)] = Status.EXITED
             recorder.take(done, rows, team, ranges)
             done += count
             pace.end()

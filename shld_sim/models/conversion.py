@@ -1,8 +1,7 @@
-"""Drifts made from other functions, compiled by the kernels: between Ito and Stratonovich, and preconditioned Langevin."""
+"""Between Ito and Stratonovich: the drift of one reading made from that of the other, for the kernels to compile."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,8 @@ Function = Callable[..., Any]
 STEP = 1e-4  # of central differences, relative to max(1, |x|): error about 1e-9 of the third derivative
 
 
-def _width(x: Any) -> Any:
+def width(x: Any) -> Any:
+    """Return how far a central difference about ``x`` looks to either side."""
     return STEP * max(1.0, abs(x))
 
 
@@ -40,16 +40,56 @@ def shifted_drift(
 ) -> Function:
     """Return drift + factor c with c_i = sum_jk B_jk d_j B_ik; factor 1/2 leads to Ito, -1/2 to Stratonovich."""
     if slope is not None:
-
-        def given(x: Any, p: Any) -> Any:
-            return drift(x, p) + factor * noise(x, p) * slope(x, p)
-
-        return given
+        made = {1: _given_1, 2: _given_2, 3: _given_3}.get(dim, _given_vector)
+        return made(drift, noise, slope, factor)
     if form == "vector":
         return _shifted_vector(drift, noise, dim, m, factor)
+    if dim > 3:
+        return _shifted_diagonal(drift, noise, factor)
     dot = DOT[m]
     rows = noise if form == "rows" else _as_rows(noise, form, dim)
     return {1: _shifted_1, 2: _shifted_2, 3: _shifted_3}[dim](drift, rows, dot, factor)
+
+
+# -- With the derivatives of a diagonal B given: c_i = B_i d_i B_i ----
+
+
+def _given_1(drift: Function, noise: Function, slope: Function, factor: float) -> Function:
+    def shifted(x: Any, p: Any) -> Any:
+        return drift(x, p) + factor * noise(x, p) * slope(x, p)
+
+    return shifted
+
+
+def _given_2(drift: Function, noise: Function, slope: Function, factor: float) -> Function:
+    def shifted(x: Any, y: Any, p: Any) -> Any:
+        b, n, s = drift(x, y, p), noise(x, y, p), slope(x, y, p)
+        return b[0] + factor * n[0] * s[0], b[1] + factor * n[1] * s[1]
+
+    return shifted
+
+
+def _given_3(drift: Function, noise: Function, slope: Function, factor: float) -> Function:
+    def shifted(x: Any, y: Any, z: Any, p: Any) -> Any:
+        b, n, s = drift(x, y, z, p), noise(x, y, z, p), slope(x, y, z, p)
+        return b[0] + factor * n[0] * s[0], b[1] + factor * n[1] * s[1], b[2] + factor * n[2] * s[2]
+
+    return shifted
+
+
+def _given_vector(drift: Function, noise: Function, slope: Function, factor: float) -> Function:
+    def shifted(x: Any, out: Any, p: Any) -> None:
+        n, s = np.empty(x.shape[0]), np.empty(x.shape[0])
+        drift(x, out, p)
+        noise(x, n, p)
+        slope(x, s, p)
+        for i in range(x.shape[0]):
+            out[i] += factor * n[i] * s[i]
+
+    return shifted
+
+
+# -- By central differences ----
 
 
 def _as_rows(noise: Function, form: str, dim: int) -> Function:
@@ -70,7 +110,7 @@ def _as_rows(noise: Function, form: str, dim: int) -> Function:
 
 def _shifted_1(drift: Function, noise: Function, dot: Function, factor: float) -> Function:
     def shifted(x: Any, p: Any) -> Any:
-        h, n = _width(x), noise(x, p)
+        h, n = width(x), noise(x, p)
         return drift(x, p) + factor * (dot(n, noise(x + h, p)) - dot(n, noise(x - h, p))) / (2.0 * h)
 
     return shifted
@@ -80,7 +120,7 @@ def _shifted_2(drift: Function, noise: Function, dot: Function, factor: float) -
     def shifted(x: Any, y: Any, p: Any) -> Any:
         b1, b2 = drift(x, y, p)
         n1, n2 = noise(x, y, p)
-        h, k = _width(x), _width(y)
+        h, k = width(x), width(y)
         e1, e2 = noise(x + h, y, p)
         w1, w2 = noise(x - h, y, p)
         u1, u2 = noise(x, y + k, p)
@@ -102,7 +142,7 @@ def _shifted_3(drift: Function, noise: Function, dot: Function, factor: float) -
     def shifted(x: Any, y: Any, z: Any, p: Any) -> Any:
         b1, b2, b3 = drift(x, y, z, p)
         n1, n2, n3 = noise(x, y, z, p)
-        h, k, l = _width(x), _width(y), _width(z)
+        h, k, l = width(x), width(y), width(z)
         s1, s2, s3 = along(n1, noise(x + h, y, z, p), noise(x - h, y, z, p), h)
         t1, t2, t3 = along(n2, noise(x, y + k, z, p), noise(x, y - k, z, p), k)
         u1, u2, u3 = along(n3, noise(x, y, z + l, p), noise(x, y, z - l, p), l)
@@ -118,7 +158,7 @@ def _shifted_vector(drift: Function, noise: Function, dim: int, m: int, factor: 
         noise(x, n, p)
         u = x.copy()
         for j in range(dim):
-            h = _width(x[j])
+            h = width(x[j])
             u[j] = x[j] + h
             noise(u, ahead, p)
             u[j] = x[j] - h
@@ -131,83 +171,19 @@ def _shifted_vector(drift: Function, noise: Function, dim: int, m: int, factor: 
     return shifted
 
 
-# -- Preconditioned Langevin: p holds the parameters of V, those of M, and D ----
+def _shifted_diagonal(drift: Function, noise: Function, factor: float) -> Function:
+    def shifted(x: Any, out: Any, p: Any) -> None:
+        drift(x, out, p)
+        n, ahead, behind = np.empty(x.shape[0]), np.empty(x.shape[0]), np.empty(x.shape[0])
+        noise(x, n, p)
+        u = x.copy()
+        for i in range(x.shape[0]):
+            h = width(x[i])
+            u[i] = x[i] + h
+            noise(u, ahead, p)
+            u[i] = x[i] - h
+            noise(u, behind, p)
+            u[i] = x[i]
+            out[i] += factor * n[i] * (ahead[i] - behind[i]) / (2.0 * h)
 
-
-def preconditioned(gradient: Function, metric: Function, slope: Function | None, dim: int) -> tuple[Function, Function]:
-    """Return the drift -M grad V + D div M and the noise sqrt(2 D M) for a diagonal M; ``slope`` gives the d_i M_i."""
-    divergence = slope or {1: _divergence_1, 2: _divergence_2, 3: _divergence_3}[dim](metric)
-
-    def drift_1(x: Any, p: Any) -> Any:
-        return -metric(x, p[1]) * gradient(x, p[0]) + p[2] * divergence(x, p[1])
-
-    def noise_1(x: Any, p: Any) -> Any:
-        return math.sqrt(2.0 * p[2] * metric(x, p[1]))
-
-    def drift_2(x: Any, y: Any, p: Any) -> Any:
-        g1, g2 = gradient(x, y, p[0])
-        m1, m2 = metric(x, y, p[1])
-        d1, d2 = divergence(x, y, p[1])
-        return -m1 * g1 + p[2] * d1, -m2 * g2 + p[2] * d2
-
-    def noise_2(x: Any, y: Any, p: Any) -> Any:
-        m1, m2 = metric(x, y, p[1])
-        return math.sqrt(2.0 * p[2] * m1), math.sqrt(2.0 * p[2] * m2)
-
-    def drift_3(x: Any, y: Any, z: Any, p: Any) -> Any:
-        g1, g2, g3 = gradient(x, y, z, p[0])
-        m1, m2, m3 = metric(x, y, z, p[1])
-        d1, d2, d3 = divergence(x, y, z, p[1])
-        return -m1 * g1 + p[2] * d1, -m2 * g2 + p[2] * d2, -m3 * g3 + p[2] * d3
-
-    def noise_3(x: Any, y: Any, z: Any, p: Any) -> Any:
-        m1, m2, m3 = metric(x, y, z, p[1])
-        return math.sqrt(2.0 * p[2] * m1), math.sqrt(2.0 * p[2] * m2), math.sqrt(2.0 * p[2] * m3)
-
-    made: dict[int, tuple[Function, Function]] = {1: (drift_1, noise_1), 2: (drift_2, noise_2), 3: (drift_3, noise_3)}
-    return made[dim]
-
-
-def _divergence_1(metric: Function) -> Function:
-    def divergence(x: Any, p: Any) -> Any:
-        h = _width(x)
-        return (metric(x + h, p) - metric(x - h, p)) / (2.0 * h)
-
-    return divergence
-
-
-def _divergence_2(metric: Function) -> Function:
-    def divergence(x: Any, y: Any, p: Any) -> Any:
-        h, k = _width(x), _width(y)
-        return (
-            (metric(x + h, y, p)[0] - metric(x - h, y, p)[0]) / (2.0 * h),
-            (metric(x, y + k, p)[1] - metric(x, y - k, p)[1]) / (2.0 * k),
-        )
-
-    return divergence
-
-
-def _divergence_3(metric: Function) -> Function:
-    def divergence(x: Any, y: Any, z: Any, p: Any) -> Any:
-        h, k, l = _width(x), _width(y), _width(z)
-        return (
-            (metric(x + h, y, z, p)[0] - metric(x - h, y, z, p)[0]) / (2.0 * h),
-            (metric(x, y + k, z, p)[1] - metric(x, y - k, z, p)[1]) / (2.0 * k),
-            (metric(x, y, z + l, p)[2] - metric(x, y, z - l, p)[2]) / (2.0 * l),
-        )
-
-    return divergence
-
-
-# -- Label noise on V = f^2/2: p holds the noise strength ----
-
-
-def valley_drift(x: Any, y: Any, p: Any) -> Any:
-    """Return -f grad f with f = x y - 1."""
-    f = x * y - 1.0
-    return -f * y, -f * x
-
-
-def valley_noise(x: Any, y: Any, p: Any) -> Any:
-    """Return s grad f with f = x y - 1, driven by one Wiener process."""
-    return (p[0] * y,), (p[0] * x,)
+    return shifted

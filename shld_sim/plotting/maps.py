@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shld_sim.plotting import PALETTE, finish, new_figure
+from shld_sim.plotting.style import PALETTE, finish, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
