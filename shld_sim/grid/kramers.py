@@ -30,8 +30,9 @@ class Kramers(Chain):
     Not a Markov chain: off-diagonals of the matrix are negative, see `phase_space`. Densities are positive as far as they
     are accurate; `evolve` warns where they are not, and clips nothing. A start narrower than a few cells is not resolved until
     friction has spread it. Exit times and committors oscillate where they jump, next to the separatrix of weak friction
-    and beyond it, and mean nothing at energies of more than 30 D, where no path goes; errors of exit times fall in proportion
-    to the square of the cell, and slower by the end where they vanish as the sixth root of the distance.
+    and beyond it, and mean nothing at energies of more than 30 D, where no path goes. Errors of exit times fall between first
+    and second order, because the time vanishes as the sixth root of the distance from the end: one in a thousand on 100
+    columns.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class Kramers(Chain):
     reversible = False
     signed = True
     coordinates = 1
-    orders = (4.0, 5.0, 6.0, 7.0, 8.0)  # of the spectrum; 2 for exits
+    orders = (4.0, 5.0, 6.0, 7.0, 8.0)  # of the spectrum; exit times are of no clean order
 
     def __post_init__(self) -> None:
         model = require(self.model, Underdamped, dim=1)
