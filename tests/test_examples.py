@@ -49,6 +49,8 @@ COMPARED = {
         "mean exit time from 0.5, alpha = 1.5",
         "T(-1 -> 0), alpha = 1.5, sigma = 0.05",
     },
+    # rates of simulated paths with inertia against half the spectral gap of Kramers' equation
+    "09_underdamped_turnover": {"rate, friction = 0.1", "rate, friction = 1", "rate, friction = 10"},
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -183,3 +185,13 @@ def test_spectrum_and_relaxation(results):
     assert abs(numbers["late rate of F / 2 lambda_1"] - 1.0) < 2e-3  # the quartic term of F: exp(-2 lambda_1 60) = 2 %
     early, late = numbers["E x at t = 1"], numbers["E x at t = 10"]
     assert misfits({"mixed": (early[0], early[1], late[2])})
+
+
+def test_turnover(results):
+    numbers, _ = results("09_underdamped_turnover")
+    assert numbers["friction of the largest rate"] == 0.4
+    assert numbers["Kramers / grid, friction = 0.1"] == pytest.approx(1.93, abs=0.02)  # useless at weak friction
+    assert numbers["Melnikov-Meshkov / grid, friction = 0.1"] == pytest.approx(1.14, abs=0.01)
+    for friction in (1, 10):  # right up to O(D/dE), a fifth
+        for formula in ("Kramers", "Melnikov-Meshkov"):
+            assert 1.0 < numbers[f"{formula} / grid, friction = {friction}"] < 1.2

@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
-from shld_sim.domains import Domain, as_domain
-from shld_sim.grid import arguments, thermodynamics
+from shld_sim.domains import Domain
+from shld_sim.grid import arguments, scale, thermodynamics
 from shld_sim.grid.boundaries import Boundary, checked_boundary
 from shld_sim.grid.chain import Array, Chain
 from shld_sim.grid.covering import covering
 from shld_sim.grid.driven import Driven
 from shld_sim.grid.fractional import ExitPlaces, StableChain
 from shld_sim.grid.generator import Landscape
+from shld_sim.grid.kramers import Kramers
 from shld_sim.grid.line import Line
 from shld_sim.grid.mesh import Grid
-from shld_sim.grid.network import network
+from shld_sim.grid.network import Network, network
+from shld_sim.grid.oblique import oblique
 from shld_sim.grid.refinement import Refined, refined
-from shld_sim.models import Langevin, LevyFlight, Model, require
+from shld_sim.models import Diffusion, Langevin, LevyFlight, Model, Preconditioned, Underdamped, require
 from shld_sim.schedules import Schedule
 
 Set = Domain | tuple[float, float]
@@ -38,9 +40,10 @@ class FokkerPlanck:
 
     Parameters
     ----------
-    model : Langevin or LevyFlight
-        `Langevin` of one to three coordinates, `LevyFlight` of one. A schedule for ``D`` is propagated (in one dimension); all
-        else needs constant noise.
+    model : Langevin, Diffusion, LevyFlight or Underdamped
+        With constant noise. `Langevin`: one to three coordinates; in one, a schedule for ``D`` is propagated, while all else
+        needs a constant. `Diffusion`, in the sense of Ito or Stratonovich, and `Preconditioned`: one or two, in three with
+        uncorrelated noise. `LevyFlight`: one. `Underdamped`: one, on an axis of ``x`` and one of the momentum.
     grid : Grid or int
         The box and its cells. With reflecting ends it should reach far enough that the Gibbs weight there
         is negligible: a ``UserWarning`` says when it does not. In one dimension a number of cells will do: the box is then
@@ -77,12 +80,24 @@ class FokkerPlanck:
     missing, and a ``UserWarning`` comes with the density when that is more than a hundredth. Up to 1000 cells `propagate` is
     exact in time, above within 1e-7.
 
+    Every `Diffusion` on the line has a potential, ``ln a - int b/a dx`` with ``a = B^2/2`` and Ito's drift ``b``, which is
+    found by quadrature: all that is said above and below holds with ``D = 1``. The noise may vanish at an end of the box, not
+    inside. In the plane, on equal cells, jumps go along oblique offsets where noises are correlated; rates are positive for
+    any drift, densities follow Ito's form, and a warning tells where noise is too one-sided for that.
+
+    With inertia, ``dp/dt = -P dp/dx + d/dP ((V' + gamma P + gamma D d/dP) p)``, on equal cells, of fourth order. Gibbs and the
+    mass are kept to rounding, but densities may fall below zero where cells do not resolve them: a warning says so. Domains are
+    intervals of ``x``: a path leaves when its position does. Choose a box of 6 ``sqrt(D)`` in the momentum and cells of at most
+    a third of ``sqrt(D)``, smaller for weak friction, whose layers are as thin as ``sqrt(gamma)``. Times from energies more than
+    30 D above the wells, where no path goes, mean nothing.
+
     References
     ----------
     Scharfetter & Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Chang & Cooper, J. Comput. Phys. 6 (1970) 1;
     Heida, Kantner & Stephan, ESAIM: M2AN 55 (2021) 3017; Eymard, Gallouet & Herbin, Finite volume methods, Handbook of
-    Numerical Analysis VII (2000). Stable noise: Huang & Oberman, SIAM J. Numer. Anal. 52 (2014) 3056, and
-    `shld_sim.grid.fractional_operator`.
+    Numerical Analysis VII (2000). Karlin & Taylor, A Second Course in Stochastic Processes (1981), chapter 15 (the line);
+    Bonnans & Zidani, SIAM J. Numer. Anal. 41 (2003) 1008 (the plane); Risken, The Fokker-Planck Equation (1989), chapter
+    10 (inertia); Huang & Oberman, SIAM J. Numer. Anal. 52 (2014) 3056, and `shld_sim.grid.fractional_operator` (stable noise).
 
     Examples
     --------
@@ -100,6 +115,13 @@ class FokkerPlanck:
     (80, 80)
     >>> fp.eigenvalues(3).round(2)
     array([0.  , 0.13, 0.13])
+
+    Inertia; the rate from well to well is half of the gap:
+
+    >>> from shld_sim.models import Underdamped
+    >>> fp = FokkerPlanck(Underdamped(DoubleWell(), D=0.05, friction=1.0), Grid((-1.8, 1.8, 80), (-1.4, 1.4, 64)))
+    >>> round(0.5 * fp.eigenvalues(2)[1].real, 6)
+    0.000893
     """
 
     model: Model
@@ -444,8 +466,7 @@ class FokkerPlanck:
         ValueError
             If the sets overlap or lie outside the box, or the boundary is periodic in one dimension.
         """
-        dim = self.grid.dim
-        q = self.chain.committor(as_domain("a", a, dim), as_domain("b", b, dim))
+        q = self.chain.committor(self._set("a", a), self._set("b", b))
         return q.reshape(self.grid.shape)
 
     # -- in the limit of small cells ----
@@ -692,6 +713,7 @@ class FokkerPlanck:
         TypeError
             If the model has no potential and constant ``D``.
         """
+        self._overdamped("the product of Cramer and Rao")
         density, D = self._density("p", p), self.chain.energy()[1]
         spread = thermodynamics.total_variance(self.grid, density, self.grid.points)
         return float(D * np.sqrt(spread * thermodynamics.score_information(self.grid, density)))
@@ -712,6 +734,7 @@ class FokkerPlanck:
         TypeError
             If the model has no potential and constant ``D``.
         """
+        self._overdamped("the uncertainty product")
         density = self._density("p", p)
         self.chain.energy()
         force = self.model.potential.gradient(self.grid.points)
@@ -743,8 +766,11 @@ class FokkerPlanck:
 
     def _reactive(self, a: Set, b: Set) -> tuple[Array, float]:
         self._conserving("a reactive current")
-        dim = self.grid.dim
-        return self.chain.reactive(as_domain("a", a, dim), as_domain("b", b, dim))
+        return self.chain.reactive(self._set("a", a), self._set("b", b))
+
+    def _overdamped(self, what: str) -> None:
+        if isinstance(self.model, Diffusion | Underdamped) and not isinstance(self.model, Preconditioned):
+            raise TypeError(f"{what} needs a model with a Gibbs law of its positions, got {self.model!r}")
 
     def _stable(self, what: str) -> StableChain:
         if not isinstance(self.chain, StableChain):
@@ -762,7 +788,12 @@ class FokkerPlanck:
         return k
 
     def _domain(self, name: str, value: Any) -> Domain | None:
-        return arguments.domain(self.grid, name, value)
+        """Return ``value`` as a domain; None for the whole box."""
+        return arguments.domain(self.grid, name, value, self.chain.coordinates)
+
+    def _set(self, name: str, value: Any) -> Domain:
+        """Return ``value`` as a domain of positions, or of all coordinates of the grid."""
+        return arguments.as_set(self.grid, name, value, self.chain.coordinates)
 
     def _start(self, name: str, value: Any, inside: Domain | None) -> Array:
         return arguments.start(self.grid, name, value, inside)
@@ -772,13 +803,13 @@ class FokkerPlanck:
         return self._start("p0", p0, None) if arguments.is_point(self.grid, p0) else None
 
     def _contains(self, inside: Domain | None, point: Array) -> bool:
-        return inside is None or bool(inside._distance(point[None])[0] >= 0.0)
+        return inside is None or bool(inside._distance(point[None, : inside.dim])[0] >= 0.0)
 
     def _density(self, name: str, p: Any) -> Array:
-        return arguments.density(self.grid, name, p)
+        return arguments.density(self.grid, name, p, self.chain.signed)
 
     def _initial(self, p0: Any) -> Array:
-        return arguments.initial(self.grid, checked_boundary(self.boundary, self.grid), p0)
+        return arguments.initial(self.grid, checked_boundary(self.boundary, self.grid), p0, self.chain.signed)
 
     def _density_of(self, m: NDArray[Any]) -> NDArray[Any]:
         """Return the densities of probabilities per cell, the cells on the last axis of ``m``."""
@@ -787,18 +818,25 @@ class FokkerPlanck:
 
 def _chain(model: Model, grid: Grid, kinds: Boundary) -> Chain:
     """Return the solver for a model."""
+    if isinstance(model, Underdamped):
+        return Kramers(model, grid, kinds)
     if grid.dim != getattr(model, "dim", grid.dim):
         raise ValueError(f"grid must have as many axes as the model has coordinates, {model.dim}, got {grid!r}")
     if isinstance(model, Langevin) and model.dim == 1 and isinstance(model.D, Schedule):
         return Driven(Landscape(model.potential, float(model.D(0.0))), model.D, grid, kinds[0])
     if isinstance(model, LevyFlight):
         return _stable_chain(require(model, LevyFlight, dim=1), grid, kinds[0])
-    model = require(model, Langevin)
-    landscape = Landscape(model.potential, _checks.positive("D", model.D))
     if grid.dim > 3:
         raise ValueError(f"grid must have at most 3 axes, got {grid!r}")
-    chain = Line(landscape, grid, kinds[0]) if grid.dim == 1 else network(landscape, grid, kinds)
-    _warn_of_cut(chain, kinds)
+    if isinstance(model, Diffusion):
+        one = grid.dim == 1
+        chain: Chain = Line(scale.landscape(model, grid), grid, kinds[0]) if one else oblique(model, grid, kinds)
+    else:
+        model = require(model, Langevin)
+        landscape = Landscape(model.potential, _checks.positive("D", model.D))
+        chain = Line(landscape, grid, kinds[0]) if grid.dim == 1 else network(landscape, grid, kinds)
+    if isinstance(chain, Line | Network):
+        _warn_of_cut(chain, kinds)
     return chain
 
 
@@ -818,6 +856,8 @@ def _warn_of_cut(chain: Chain, kinds: Boundary) -> None:
     w = np.exp(-(energy - energy.min()) / D)
     for axis, (side, pair) in enumerate(zip(grid.sides, kinds, strict=True)):
         for kind, name, edge, inner in ((pair[0], "low", 0, 1), (pair[1], "high", -1, -2)):
+            if isinstance(chain, Line) and not chain.landscape.diffusivity(grid.edges[[edge]])[0] > 0.0:
+                continue  # without noise there paths end by themselves
             rises = energy.take(edge, axis) > energy.take(inner, axis)
             most = float(w.take(edge, axis)[rises].max(initial=0.0))
             if kind == "reflecting" and most > 1e-6:
