@@ -86,7 +86,8 @@ def faults(thing: Callable, name: str) -> list[str]:
             found.append(f"{name}: {key} lists {listed}, the signature has {expected}")
     if not is_class and returns_something(thing) and not {"Returns", "Yields"} & set(parts):
         found.append(f"{name}: returns something, but has no Returns section")
-    ours = [base for base in reversed(thing.__mro__) if base.__module__.startswith("shld_sim")] if is_class else []
+    mro = reversed(thing.__mro__) if is_class else ()
+    ours = [base for base in mro if base is thing or base.__module__.startswith("shld_sim")]
     members = {key: member for base in ours for key, member in vars(base).items()}
     for key, member in members.items():
         member = getattr(member, "__func__", member)
