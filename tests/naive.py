@@ -518,3 +518,61 @@ def poisson_sum(L, m, t: float) -> np.ndarray:
         k += 1
         weight *= a * t / k
     return total
+
+
+# -- stable noise on a grid -------------------------------------------------------------------------------------------
+
+
+def zeta_below_one(s: float, terms: int = 60) -> float:
+    """Riemann's zeta function for s < 1 by the alternating series, summed by Euler's transformation (Hasse 1930)."""
+    total = sum(
+        sum((-1) ** k * math.comb(n, k) * (k + 1.0) ** -s for k in range(n + 1)) / 2.0 ** (n + 1) for n in range(terms)
+    )
+    return total / (1.0 - 2.0 ** (1.0 - s))
+
+
+def stable_jump(k: int, alpha: float) -> float:
+    """Rate to jump by k cells of width 1 where |theta|^alpha is the symbol."""
+    c = math.gamma(1.0 + alpha) * math.sin(math.pi * alpha / 2.0) / math.pi
+    return c / k ** (1.0 + alpha) - (c * zeta_below_one(alpha - 1.0) if k == 1 else 0.0)
+
+
+def stable_generator(potential, x, alpha: float, sigma: float, spared: int) -> np.ndarray:
+    """Generator between reflecting ends, entry by entry: jumps, drift, and up to `spared` cells long jumps left out."""
+    n, h = len(x), x[1] - x[0]
+    scale = (sigma / h) ** alpha
+    w = [0.0] + [scale * stable_jump(k, alpha) for k in range(1, 3 * n)]
+    c = math.gamma(1.0 + alpha) * math.sin(math.pi * alpha / 2.0) / math.pi
+    # what is not summed: Euler and Maclaurin
+    m = 3.0 * n
+    rest = scale * c * (m**-alpha / alpha + 0.5 * m ** (-1 - alpha) + (1 + alpha) / 12 * m ** (-2 - alpha))
+    L = np.zeros((n, n))
+
+    def move(source, target, rate):
+        L[target, source] += rate
+        L[source, source] -= rate
+
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                move(i, j, w[abs(i - j)])
+        move(i, 0, sum(w[i + 1 :]) + rest)
+        move(i, n - 1, sum(w[n - i :]) + rest)
+    surplus = []
+    for i in range(n - 1):
+        u = (potential(x[i + 1]) - potential(x[i])) / (w[1] * h * h)
+        with np.errstate(over="ignore"):
+            forth, back = (1.0, 1.0) if u == 0.0 else (u / np.expm1(u), -u / np.expm1(-u))
+        move(i, i + 1, w[1] * (forth - 1.0))
+        move(i + 1, i, w[1] * (back - 1.0))
+        surplus.append(w[1] * (0.5 * (forth + back) - 1.0))
+    for i in range(n):
+        for j in range(i + 2, min(n, i + spared + 1)):
+            k = j - i
+            left, right = (i + j - 1) // 2, (i + j) // 2  # edges about the middle
+            owed = 0.5 * (surplus[left] + surplus[right]) if k % 2 == 0 else surplus[left]
+            paid = sum(q * q * w[q] for q in range(2, k))
+            gone = min(max(owed - paid, 0.0) / (k * k), w[k])
+            move(i, j, -gone)
+            move(j, i, -gone)
+    return L

@@ -87,7 +87,10 @@ def faults(thing: Callable, name: str) -> list[str]:
             found.append(f"{name}: {key} lists {listed}, the signature has {expected}")
     if not is_class and returns_something(thing) and not {"Returns", "Yields"} & set(parts):
         found.append(f"{name}: returns something, but has no Returns section")
-    for key, member in vars(thing).items() if is_class else ():
+    mro = reversed(thing.__mro__) if is_class else ()
+    ours = [base for base in mro if base is thing or base.__module__.startswith("shld_sim")]
+    members = {key: member for base in ours for key, member in vars(base).items()}
+    for key, member in members.items():
         member = getattr(member, "__func__", member)
         if key.startswith("_") or not isinstance(member, types.FunctionType):
             continue

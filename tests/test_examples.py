@@ -48,6 +48,18 @@ COMPARED = {
         "p at the end, eta = 0.1",
         "p at the end, eta = 1.6",
     },
+    # shares of paths against densities and exit places from the grid; extrapolated densities and exit times against theory
+    "08_fractional_fokker_planck": {
+        "P(|X| > 0.5), t = 0.3",
+        "P(|X| > 2), t = 1",
+        "p(0), alpha = 1",
+        "P(Y > 2), alpha = 0.8",
+        "P(Y > 2), alpha = 1.5",
+        "mean exit time from 0.5, alpha = 1.5",
+        "T(-1 -> 0), alpha = 1.5, sigma = 0.05",
+    },
+    # rates of simulated paths with inertia against half the spectral gap of Kramers' equation
+    "09_underdamped_turnover": {"rate, friction = 0.1", "rate, friction = 1", "rate, friction = 10"},
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -150,6 +162,18 @@ def test_jumps(results):
     assert abs(ratios[-1] - 0.95) < 5 * numbers["T / power law, sigma = 0.03, standard error"]
 
 
+def test_densities_of_jumps(results):
+    numbers, _ = results("08_fractional_fokker_planck")
+    for name, value in numbers.items():
+        if name.startswith("mass beyond"):
+            assert abs(value - 1.0) < 5e-4  # of the order of the mass itself, 2e-4 for alpha = 0.5
+        if name.startswith("T / power law"):
+            assert 0.95 < value < 1.0  # from below
+    for name in ("p(0), alpha = 1", "mean exit time from 0.5, alpha = 1.5", "T(-1 -> 0), alpha = 1.5, sigma = 0.05"):
+        measured, _, expected = numbers[name]
+        assert abs(measured / expected - 1.0) < 1e-4
+
+
 def test_thresholds(results):
     numbers, _ = results("05_gamma_threshold")
     assert numbers["eta at which the mean square stops decaying"] == pytest.approx(1.6)
@@ -180,3 +204,13 @@ def test_spectrum_and_relaxation(results):
     assert abs(numbers["late rate of F / 2 lambda_1"] - 1.0) < 2e-3  # the quartic term of F: exp(-2 lambda_1 60) = 2 %
     early, late = numbers["E x at t = 1"], numbers["E x at t = 10"]
     assert misfits({"mixed": (early[0], early[1], late[2])})
+
+
+def test_turnover(results):
+    numbers, _ = results("09_underdamped_turnover")
+    assert numbers["friction of the largest rate"] == 0.4
+    assert numbers["Kramers / grid, friction = 0.1"] == pytest.approx(1.93, abs=0.02)  # useless at weak friction
+    assert numbers["Melnikov-Meshkov / grid, friction = 0.1"] == pytest.approx(1.14, abs=0.01)
+    for friction in (1, 10):  # right up to O(D/dE), a fifth
+        for formula in ("Kramers", "Melnikov-Meshkov"):
+            assert 1.0 < numbers[f"{formula} / grid, friction = {friction}"] < 1.2

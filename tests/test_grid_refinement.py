@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 import shld_sim as shld
 from shld_sim.grid import FokkerPlanck, Grid, Refined
-from shld_sim.grid.refinement import extrapolate
+from shld_sim.grid.refinement import romberg
 from shld_sim.models import Langevin
 from shld_sim.potentials import DoubleWell, Harmonic, Potential, Prinz, TiltedDoubleWell
 
@@ -180,7 +180,7 @@ def series(powers, coefficients, levels, h=0.3):
 
 def test_powers_that_are_named_are_removed():
     for powers in ((2, 4, 6), (1, 2, 3), (0.5, 1.5, 2.5)):
-        limit, error, order, regular = extrapolate(series(powers, (0.3, -0.2, 0.1), 4), powers)
+        limit, error, order, regular = romberg(series(powers, (0.3, -0.2, 0.1), 4), powers)
         assert limit == pytest.approx(1.7, abs=1e-13)
         assert regular and order == pytest.approx(powers[0], abs=0.2)
         assert error >= abs(limit - 1.7)
@@ -192,7 +192,7 @@ def test_errors_cover_in_general(levels):
     rng = np.random.default_rng(levels)
     powers = (2, 4, 6, 8, 10, 12)
     values = np.stack([series(powers, c, levels) for c in rng.uniform(-1.0, 1.0, (300, 6))], axis=1)
-    limit, error, _, regular = extrapolate(values, powers)
+    limit, error, _, regular = romberg(values, powers)
     covered = np.abs(limit - 1.7) <= error
     # a last correction that is near zero by accident cannot be seen: the share of such coefficients, of order h^2 / 2
     assert covered.mean() >= 1.0 - 0.3**2 / 2.0
@@ -203,7 +203,7 @@ def test_errors_cover_in_general(levels):
 @pytest.mark.parametrize("q", [0.5, 0.8, 1.0, 1.3])
 def test_a_lower_order_is_flagged_and_its_error_covers(q):
     values = series((q, 2, 4), (0.3, 0.4, -0.2), 4)
-    limit, error, order, regular = extrapolate(values)
+    limit, error, order, regular = romberg(values)
     assert not regular
     assert order == pytest.approx(q, abs=0.2)
     assert limit == values[-1]
@@ -213,10 +213,10 @@ def test_a_lower_order_is_flagged_and_its_error_covers(q):
 def test_noise_is_not_taken_for_convergence():
     rng = np.random.default_rng(3)
     values = 1.0 + 1e-3 * rng.standard_normal((4, 200))
-    limit, error, _, _ = extrapolate(values)
+    limit, error, _, _ = romberg(values)
     assert (np.abs(limit - 1.0) <= 4.0 * error).mean() > 0.95
     exact = np.full((3, 2), [0.0, 3.0])
-    limit, error, order, regular = extrapolate(exact)
+    limit, error, order, regular = romberg(exact)
     assert regular.all() and np.isnan(order).all()
     np.testing.assert_array_equal(limit, [0.0, 3.0])
     assert error[1] > 0.0  # never below rounding

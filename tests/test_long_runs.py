@@ -19,6 +19,7 @@ import shld_sim as shld
 from shld_sim import _work, results
 from shld_sim.simulate import recording
 
+ROOT = Path(__file__).resolve().parents[1]
 driver = sys.modules["shld_sim.simulate.ensemble"]
 WELL = shld.Langevin(shld.DoubleWell(), D=0.2)
 VALLEY = shld.Langevin(shld.RescalingValley(), 0.1)
@@ -258,6 +259,181 @@ def test_kill_9_then_the_same_bytes(tmp_path):
     whole = shld.simulate(WELL, -1.0, 1e-3, n_steps=n, store=tmp_path / "whole.npy", **options)
     assert bits(done) == bits(whole) and sums(done) == sums(whole)
     assert path.read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+DYING = """
+import os, signal, sys
+import numpy as np
+import shld_sim as shld
+from shld_sim import results
+from shld_sim.simulate import recording
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def half(file, **arrays):
+    written = savez(file, **arrays)
+    file.truncate(file.tell() // 2)
+    file.flush()
+    die()
+
+def after(count, function, then):
+    calls = []
+    def call(*args, **kwargs):
+        calls.append(1)
+        return function(*args, **kwargs) if len(calls) <= count else then(*args, **kwargs)
+    return call
+
+model = shld.Langevin(shld.DoubleWell(), D=0.2)
+savez, fsync, replace = np.savez, os.fsync, os.replace
+recording.Store.due = lambda self: True
+for what in ("save", "store"):
+    for moment in ("half", "fsync", "replace"):
+        pid = os.fork()  # no thread has been started yet
+        if pid:
+            print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
+            continue
+        # the first file or state is written down, the next one is not; of the store itself there is a file besides
+        count = 2 if what == "store" and moment != "half" else 1
+        np.savez, os.fsync, os.replace = (
+            after(count, function, then if moment == name else function)
+            for name, function, then in (("half", savez, half), ("fsync", fsync, die), ("replace", replace, die))
+        )
+        path = os.path.join(sys.argv[1], what + "-" + moment)
+        options = dict(n_paths=300, seed=4, save_every=7, n_threads=1)
+        if what == "store":
+            shld.simulate(model, -1.0, 1e-3, n_steps=10**8, store=path, **options)
+        else:
+            for n in (20, 30):
+                shld.simulate(model, -1.0, 1e-3, n_steps=n, **options).save(path)
+        os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="THE SYSTEM HAS NO fork")
+def test_kill_9_in_the_middle_of_writing_leaves_a_readable_file(tmp_path):
+    """Half of the file written, all of it written but not on the disk, on the disk but without its name."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    answer = subprocess.run(
+        [sys.executable, "-c", DYING, tmp_path], env=environment, capture_output=True, text=True, timeout=100
+    )
+    assert answer.stdout.split() == [str(int(signal.SIGKILL))] * 6, answer.stderr
+    options = {"n_paths": 300, "seed": 4, "save_every": 7}
+    whole = shld.simulate(WELL, -1.0, 1e-3, n_steps=20, **options)
+    for moment in ("half", "fsync", "replace"):
+        path = tmp_path / f"save-{moment}"
+        assert path.with_name(path.name + ".partial").exists()  # died there indeed
+        assert bits(shld.Ensemble.load(path)) == bits(whole)
+        whole.save(path)  # what the dead left behind is in nobody's way
+        assert not path.with_name(path.name + ".partial").exists()
+        path = tmp_path / f"store-{moment}"
+        part = shld.Ensemble.open(path)
+        n = part.n_steps
+        assert part.interrupted and n < 10**8
+        expected = shld.simulate(WELL, -1.0, 1e-3, n_steps=n, **options)
+        assert part.words.tobytes() == expected.words.tobytes()
+        assert np.load(path, mmap_mode="r")[: len(part.t)].tobytes() == part.x.tobytes()
+        done, more = shld.resume(part, n_steps=n + 50), shld.simulate(WELL, -1.0, 1e-3, n_steps=n + 50, **options)
+        assert bits(done) == bits(more)
+
+
+INTERRUPTED = """
+import math, signal, sys, time, warnings
+import shld_sim as shld
+signal.signal(signal.SIGINT, signal.default_int_handler)
+warnings.simplefilter("ignore")
+model, seldom = shld.Langevin(shld.DoubleWell(), D=0.2), shld.Langevin(shld.DoubleWell(), D=0.002)
+long = dict(n_steps=10**10, n_paths=1000, save_every=10**4)
+CALLS = {
+    "simulate": lambda: shld.simulate(model, -1.0, 1e-3, n_threads=1, **{**long, "save_every": None}),
+    "two threads": lambda: shld.simulate(model, -1.0, 1e-3, n_threads=2, **{**long, "save_every": None}),
+    "store": lambda: shld.simulate(model, -1.0, 1e-3, store=sys.argv[1], statistics=shld.Moments(100), **long),
+    "first_passage": lambda: shld.first_passage(seldom, -1.0, (-math.inf, 0.0), 1e-3, 1000),
+}
+shld.simulate(model, -1.0, 1e-3, n_steps=1, statistics=shld.Moments())
+shld.first_passage(model, -1.0, (-math.inf, 0.0), 1e-3, 1)  # compiled
+for name in CALLS:
+    print("begun", flush=True)
+    result = CALLS[name]()
+    print(time.monotonic(), result.interrupted, flush=True)
+"""
+INTERRUPTED_CALLS = ("simulate", "two threads", "store", "first_passage")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="THE SYSTEM HAS NO SIGINT")
+def test_ctrl_c_returns_within_a_second(tmp_path):
+    """The clock is the system's, the same for both processes; beside other work the best of three rounds counts."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for attempt in range(3):
+        command = [sys.executable, "-c", INTERRUPTED, tmp_path / f"{attempt}.npy"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            late = {}
+            for name in INTERRUPTED_CALLS:
+                assert process.stdout.readline() == "begun\n"
+                time.sleep(1.5)  # pieces of work have grown to their length
+                process.send_signal(signal.SIGINT)
+                sent = time.monotonic()
+                returned, interrupted = process.stdout.readline().split()
+                assert interrupted == "True", name
+                if float(returned) - sent >= 1.0:
+                    late[name] = float(returned) - sent
+        assert process.returncode == 0
+        if not late:
+            return
+    raise AssertionError(f"later than a second in three rounds, at last {late}")
+
+
+# RLIMIT_DATA counts what a process may write to: heap, anonymous mappings, stacks of threads, and Numba's code. It does not
+# count a file mapped for reading, which the pages of a store are. RLIMIT_AS counts these too, so that a store larger than
+# the limit could not even be opened, although it takes no memory.
+LIMITED = """
+import os, resource, sys
+import numpy as np
+import shld_sim as shld
+
+def data():
+    with open("/proc/self/status") as file:
+        return 1024 * next(int(line.split()[1]) for line in file if line.startswith("VmData:"))
+
+path, extra, n_steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+model = shld.Langevin(shld.DoubleWell(), D=0.2)
+options = dict(n_paths=2000, seed=4, save_every=1, n_threads=2)
+shld.simulate(model, -1.0, 0.01, n_steps=50, store=path + ".small", statistics=shld.Moments(), **options)  # compiled
+resource.setrlimit(resource.RLIMIT_DATA, (data() + extra, resource.RLIM_INFINITY))
+try:
+    shld.simulate(model, -1.0, 0.01, n_steps=n_steps, **options)
+    print("fits")
+except MemoryError:
+    print("too much")
+run = shld.simulate(model, -1.0, 0.01, n_steps=n_steps, store=path, statistics=shld.Moments(), **options)
+print(run.x.shape, run.interrupted, run.statistics[0].n_samples, os.path.getsize(path) > 2 * extra)
+print(float(np.abs(run.x[::1000]).max()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="THE SYSTEM DOES NOT LIMIT DATA")
+def test_a_store_much_larger_than_the_memory_allowed(tmp_path):
+    """1.6 GB of paths by a process that may write to 600 MB more than it had; the run in memory fails there."""
+    path, n_steps = tmp_path / "run.npy", 100_000
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    try:
+        command = [sys.executable, "-c", LIMITED, path, str(600 * 10**6), str(n_steps)]
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+        assert answer.returncode == 0, answer.stderr
+        lines = answer.stdout.splitlines()
+        assert lines[0] == "too much"  # the limit is one
+        assert lines[1] == f"({n_steps + 1}, 2000) False {n_steps} True"
+        stored = np.load(path, mmap_mode="r")
+        assert stored.shape == (n_steps + 1, 2000)
+        assert path.stat().st_size == results.NPY_HEADER + stored.nbytes > 1.6e9
+        few = shld.simulate(WELL, -1.0, 0.01, n_steps=n_steps, n_paths=3, seed=4, save_every=997)
+        assert (few.x[:-1] == stored[::997, :3]).all() and (few.x[-1] == stored[-1, :3]).all()
+        last = shld.simulate(WELL, -1.0, 0.01, n_steps=n_steps, n_paths=2000, seed=4)
+        assert (last.x[-1] == stored[-1]).all()
+        assert float(lines[2]) == np.abs(stored[::1000]).max()
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def test_a_run_in_memory_moves_to_a_store(tmp_path):

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import shld_sim as shld
-from shld_sim.sweep import PointError, canonical_key, function_digest, point_seed
+from shld_sim.sweep import PointError
+from shld_sim.sweep.points import canonical_key, point_seed
+from shld_sim.sweep.store import function_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 HAS_DASK = importlib.util.find_spec("distributed") is not None
@@ -269,7 +271,7 @@ def test_a_foreign_store_is_refused(tmp_path, monkeypatch):
     exec("def draw(k, seed): return 1.0 * k", changed)
     with pytest.raises(ValueError, match="whose code of the function is another"):
         run(changed["draw"])
-    monkeypatch.setattr(sys.modules["shld_sim.sweep"], "__version__", "9.9")
+    monkeypatch.setattr(sys.modules["shld_sim.sweep.store"], "__version__", "9.9")
     with pytest.raises(ValueError, match="whose version is another"):
         run(draw)
     with pytest.raises(ValueError, match="empty directory"):
@@ -289,7 +291,9 @@ def test_digests_see_what_a_function_computes():
         assert made(base) != made(base.replace(old, new))
     # what else has been imported meanwhile does not matter
     names = "def f(x): return shld.theory.gibbs_density(x), x in {'a', 'b', 'c'}"
-    code = f"import shld_sim as shld; from shld_sim.sweep import function_digest\n{names}\nprint(function_digest(f))"
+    code = (
+        f"import shld_sim as shld; from shld_sim.sweep.store import function_digest\n{names}\nprint(function_digest(f))"
+    )
     out = {
         subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

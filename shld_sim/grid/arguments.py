@@ -24,11 +24,17 @@ def times(t: Any) -> tuple[Array, bool]:
     return np.atleast_1d(array), array.ndim == 0
 
 
-def domain(grid: Grid, name: str, value: Any) -> Domain | None:
-    """Return ``value`` as a domain; None for the whole box."""
-    if value is None or (grid.dim == 1 and not isinstance(value, Domain) and _everything(name, value)):
+def domain(grid: Grid, name: str, value: Any, coordinates: int) -> Domain | None:
+    """Return ``value`` as a domain of so many coordinates, or of all; None for the whole box."""
+    if value is None or (coordinates == 1 and not isinstance(value, Domain) and _everything(name, value)):
         return None
-    return as_domain(name, value, grid.dim)
+    return as_set(grid, name, value, coordinates)
+
+
+def as_set(grid: Grid, name: str, value: Any, coordinates: int) -> Domain:
+    """Return ``value`` as a domain of the first ``coordinates`` of the grid, or of all."""
+    whole = isinstance(value, Domain) and value.dim == grid.dim
+    return as_domain(name, value, grid.dim if whole else coordinates)
 
 
 def start(grid: Grid, name: str, value: Any, inside: Domain | None) -> Array:
@@ -37,18 +43,19 @@ def start(grid: Grid, name: str, value: Any, inside: Domain | None) -> Array:
     if point.shape != (grid.dim,):
         raise ValueError(f"{name} must be one point of {grid.dim} coordinates, got {value!r}")
     in_box = all(side.low <= c <= side.high for side, c in zip(grid.sides, point, strict=True))
-    if not in_box or (inside is not None and float(inside._distance(point[None])[0]) < 0.0):
+    if not in_box or (inside is not None and float(inside._distance(point[None, : inside.dim])[0]) < 0.0):
         where = "" if inside is None else f"the domain {inside!r} and in "
         raise ValueError(f"{name} must lie in {where}the box ({grid.low!r}, {grid.high!r}), got {value!r}")
     return point
 
 
-def density(grid: Grid, name: str, p: Any) -> Array:
-    """Return ``p`` as a non-negative array on the cells, or raise naming ``name``."""
+def density(grid: Grid, name: str, p: Any, signed: bool = False) -> Array:
+    """Return ``p`` as an array on the cells, not negative but for errors of a ``signed`` solver, or raise naming ``name``."""
     array = _checks.finite_array(name, p)
     if array.shape != grid.shape:
         raise ValueError(f"{name} must have shape {grid.shape}, one value per cell, got {array.shape}")
-    if (array < 0.0).any():
+    allowed = 1e-3 * float(array.max()) if signed else 0.0
+    if (array < -allowed).any():
         raise ValueError(f"{name} must not be negative, got {float(array.min())!r}")
     return array
 
@@ -66,17 +73,17 @@ def is_point(grid: Grid, p0: Any) -> bool:
     return not callable(p0) and np.shape(p0) == (() if grid.dim == 1 else (grid.dim,))
 
 
-def initial(grid: Grid, kinds: Boundary, p0: Any) -> Array:
+def initial(grid: Grid, kinds: Boundary, p0: Any, signed: bool = False) -> Array:
     """Return the initial probabilities of the cells, shape ``(N,)``."""
     if callable(p0):
-        values = density(grid, "p0", p0(grid.points))
+        values = density(grid, "p0", p0(grid.points), signed)
         mass = grid.integrate(values)
         if mass <= 0.0:
             raise ValueError("p0 must have probability in the box, got 0 at every cell centre")
         return (values * grid.volumes / mass).ravel()
     if is_point(grid, p0):
         return _point(grid, kinds, p0)
-    values = density(grid, "p0", p0)
+    values = density(grid, "p0", p0, signed)
     mass = grid.integrate(values)
     if abs(mass - 1.0) > 1e-6:
         raise ValueError(f"p0 must integrate to 1 on the grid, got {mass!r}")

@@ -29,6 +29,8 @@ class Chain(abc.ABC):
         Whether no probability can leave the box.
     reversible : bool
         Whether the chain is in detailed balance with its stationary law (of the closed box).
+    signed : bool
+        Whether off-diagonals, and so densities, may be negative.
     orders : tuple of float
         Powers of the cell width in the error of what it computes, ascending.
     """
@@ -37,7 +39,13 @@ class Chain(abc.ABC):
     generator: Any
     conserving: bool
     reversible: bool
+    signed: bool = False
     orders: tuple[float, ...] = EVEN
+
+    @property
+    def coordinates(self) -> int:
+        """Number of coordinates of the sets of exit problems."""
+        return self.grid.dim
 
     @property
     def size(self) -> int:

@@ -9,14 +9,14 @@ import numpy as np
 from shld_sim import _checks
 from shld_sim.grid.chain import Array
 from shld_sim.grid.mesh import Grid
-from shld_sim.models import Langevin, require
+from shld_sim.models import Langevin, Model, require
 
 FAR = 1e20  # largest distance scanned
 OUTWARD = np.geomspace(1e-8, FAR, 1400)  # five per cent from one to the next
 HEAVY = 10.0  # box over the interval that holds all but 1e-4 of the law, above which the cells are stretched
 
 
-def covering(model: Langevin, n: int, tail: float = 1e-16) -> Grid:
+def covering(model: Model, n: int, tail: float = 1e-16) -> Grid:
     """Return a grid of ``n`` cells on the box outside of which the Gibbs probability ``exp(-V/D)/Z`` is below ``tail``.
 
     The ends are rounded outwards to two digits of the box. Where the law has heavy tails, so that the box is more than ten

@@ -83,12 +83,15 @@ def aligned(
     The other nodes are the edges that the grid had before `Grid.refined`, but for those next to an end or to ``x0``; the
     intervals between them are cut into ``grid.multiple`` equal parts. A node stands for half an interval to either side.
     Under refinement the mesh keeps its shape, so that the error of what is found at ``x0`` has an expansion in even powers
-    of the width wherever the ends and ``x0`` lie. Nodes at absorbing ends are left out: a path there has left.
+    of the width wherever the ends and ``x0`` lie. Nodes at absorbing ends are left out: a path there has left. So are those
+    at ends where the noise vanishes, which nothing crosses.
     """
     ends = max(low, grid.low), min(high, grid.high)
     x = _nodes(grid, np.unique([ends[0], x0, ends[1]]))
-    h, V, n = np.diff(x), landscape.energy(x), x.size
+    h, n = np.diff(x), x.size
     width = 0.5 * (np.r_[0.0, h] + np.r_[h, 0.0])
+    still = landscape.diffusivity(x[[0, -1]]) <= 0.0
+    V = np.pad(landscape.energy(x[int(still[0]) : n - int(still[1])]), still.astype(int).tolist(), mode="edge")
     # J = -a exp(-V/D) d/dx (p exp(V/D)) between two nodes, as in `assemble`
     across = landscape.diffusivity(0.5 * (x[1:] + x[:-1])) / h
     uphill, downhill = bernoulli(np.diff(V) / landscape.D)
@@ -96,6 +99,16 @@ def aligned(
     first = 1 if low >= grid.low or boundary[0] == "absorbing" else 0
     last = n - 1 if high <= grid.high or boundary[1] == "absorbing" else n
     out_left, out_right = (left[1] if first else 0.0), (right[n - 2] if last < n else 0.0)
+    if still[0]:
+        out_left = landscape.crossing(x[1], x[0]) if first else 0.0  # 0, or raises
+        left[1], right[1] = 0.0, right[1] * width[1] / (width[1] + width[0])
+        width[1] += width[0]
+        first = 1
+    if still[1]:
+        out_right = landscape.crossing(x[-2], x[-1]) if last < n else 0.0
+        right[-2], left[-2] = 0.0, left[-2] * width[-2] / (width[-2] + width[-1])
+        width[-2] += width[-1]
+        last = n - 1
     kept = slice(first, last)
     right, left = right[kept].copy(), left[kept].copy()
     left[0] = right[-1] = 0.0

@@ -100,11 +100,14 @@ class Landscape:
         Noise strength (units of ``V``).
     mobility : callable, optional
         ``a / D`` on an array of points; None for 1.
+    unreachable : callable, optional
+        ``unreachable(x, end)``: whether no path from ``x`` ever arrives at ``end``; None if all can.
     """
 
     potential: Callable[[Array], Any]
     D: float
     mobility: Callable[[Array], Any] | None = None
+    unreachable: Callable[[float, float], bool] | None = None
 
     def energy(self, x: Array) -> Array:
         """Return the potential at ``x`` as floats, or raise when it is not finite there."""
@@ -123,6 +126,8 @@ class Landscape:
 
     def crossing(self, x: float, end: float) -> float:
         """Return ``a / h B((V(end) - V(x)) / D)``, ``h = |end - x|``: the rate across an end, times a width."""
+        if self.unreachable is not None and self.unreachable(x, end):
+            return 0.0
         V, a = self.energy(np.array([x, end])), self.diffusivity(np.array([0.5 * (x + end)]))
         return float(a[0] / abs(end - x) * bernoulli(np.diff(V) / self.D)[0][0])
 
@@ -151,6 +156,8 @@ def assemble(landscape: Landscape, grid: Grid, boundary: tuple[str, str]) -> Rat
     periodic = boundary[0] == "periodic"
     if periodic:
         work = work_per_turn(landscape, x, grid.high - grid.low, V)
+        if abs(a[-1] - a[0]) > 1e-8 * a[0]:
+            raise ValueError(f"boundary 'periodic' needs the same noise at both ends, got a = {a[[0, -1]].tolist()}")
         across_end = float(a[0]) / (x[0] - grid.low + grid.high - x[-1])
         uphill, downhill = bernoulli(np.array([(V[0] + work - V[-1]) / D]))
         right[-1], left[0] = across_end * float(uphill[0]) / width[-1], across_end * float(downhill[0]) / width[0]

@@ -48,7 +48,7 @@ class Refined:
         return f"Refined(value={self.value!r}, error={self.error!r}, cells={self.cells!r}, order={self.order!r})"
 
 
-def extrapolate(
+def romberg(
     values: NDArray[Any], orders: Sequence[float] = EVEN, ratio: float = 2.0
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     r"""Return limit, error, observed order and regularity of ``A(h) = A + c_1 h^{p_1} + c_2 h^{p_2} + ...``.
@@ -112,7 +112,7 @@ def refined(values: Sequence[Any], cells: tuple[Any, ...], orders: Sequence[floa
     stack = np.stack([array.astype(np.result_type(array, np.float64)) for array in arrays])
     if not np.isfinite(stack).all():
         raise ValueError(f"quantity must be finite on every grid, got {stack.tolist()!r}")
-    limit, error, order, regular = extrapolate(stack, orders)
+    limit, error, order, regular = romberg(stack, orders)
     if not regular.all():
         worst = float(np.nanmin(order))
         warnings.warn(

@@ -59,7 +59,8 @@ def current(rates: Rates, m: Array) -> Array:
 
 def free_energy(energy: Array, D: float, p: Array, volumes: Array) -> float:
     """Return ``F = sum_i (V_i p_i + D p_i ln p_i) vol_i``."""
-    return float(np.dot(volumes, energy * p + D * xlogy(p, p)))
+    filled = np.maximum(p, 0.0)  # with inertia, errors of the solution may be negative: they have no entropy
+    return float(np.dot(volumes, energy * p + D * xlogy(filled, filled)))
 
 
 def entropy_production(forward: Array, backward: Array) -> float:
