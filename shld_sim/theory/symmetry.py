@@ -190,7 +190,7 @@ def imbalance_decay(s: float, t: ArrayLike) -> Any:
     ValueError
         If an argument is negative.
     """
-    return np.exp(-_checks.nonnegative("s", s) ** 2 * _times(t))[()]
+    return np.exp(-(_checks.nonnegative("s", s) ** 2) * _times(t))[()]
 
 
 def diffusing_union_volume(n: int, D: float, t: ArrayLike, width: float = 1.0) -> Any:
