@@ -71,8 +71,8 @@ def _linear(lam: float, s: float, D0: float = 0.0) -> Diffusion:
     r"\frac{1}{V}\,\frac{d\,\mathrm{E}V}{dt} = 2\lambda\left(\frac{1}{\Gamma_H} - 1\right)",
     rule="One-step change of the energy of the linear equation from x = 1, antithetic pairs. As stated: where Gamma = "
     "1/2 (lam = 1/4, Gamma_H = 2) the energy must not fall, and where Gamma = 2 (lam = 4, Gamma_H = 1/2) it must not "
-    "rise. Corrected: relative rate over 2 lam at Gamma_H = 1/2, 1 and 2 for lam = 1/4, 1 and 4 against 1/Gamma_H - "
-    "1 (resolution 0.1, no change at Gamma_H = 1), whose numerical error is lam dt/2; and Gamma over lam Gamma_H.",
+    "rise. Corrected: relative rate over 2 lam at Gamma_H = 1/2, 1 and 2 for lam = 1/4, 1 and 4 against 1/Gamma_H - 1 "
+    "(resolution 0.1, no change at Gamma_H = 1), whose numerical error is lam dt/2; and Gamma over lam Gamma_H.",
 )
 def gamma(run: Run) -> Evidence:
     """Measure the rate of the energy over one step where the two ratios disagree.
@@ -130,17 +130,18 @@ def gamma(run: Run) -> Evidence:
     "sdsd.generator",
     "energy drift -|grad V|^2 + tr D",
     formula=r"\mathcal{L} V = -|\nabla V|^2 + \mathrm{tr}\,D_s",
-    definitions="The generator of f is the mean rate of change of f(X) at a point, along dX = -grad V dt + sqrt(2 D_s) dW "
-    "in the sense of Ito; H is the Hessian of V.",
+    definitions="The generator of f is the mean rate of change of f(X) at a point, along dX = -grad V dt + sqrt(2 "
+    "D_s) dW in the sense of Ito; H is the Hessian of V.",
     corrected_formula=r"\mathcal{L} V = -|\nabla V|^2 + \mathrm{tr}(D_s H),\quad "
     r"\Gamma_H = \frac{|\nabla V|^2}{\mathrm{tr}(D_s H)}",
-    statement="The generator of the energy is -|grad V|^2 + tr D_s, so the mean energy is stationary at Gamma = |grad V|^2/tr "
-    "D_s = 1.",
-    corrected="It is -|grad V|^2 + tr(D_s H), so the sign of the energy's drift flips at Gamma_H = |grad V|^2/tr(D_s H) = 1.",
-    rule="One-step conditional change of the energy on the quadratic form (1, 4), D = 0.5, antithetic pairs: at the point of a "
-    "ray where Gamma = 1, where it should vanish as stated; at Gamma_H = 1; at three more points against the corrected "
-    "generator; and the place along the ray where the measured drift vanishes. The step's bias |H grad V||grad V| dt/2 is "
-    "bounded.",
+    statement="The generator of the energy is -|grad V|^2 + tr D_s, so the mean energy is stationary at Gamma = |grad "
+    "V|^2/tr D_s = 1.",
+    corrected="It is -|grad V|^2 + tr(D_s H), so the sign of the energy's drift flips at Gamma_H = |grad V|^2/tr(D_s "
+    "H) = 1.",
+    rule="One-step conditional change of the energy on the quadratic form (1, 4), D = 0.5, antithetic pairs: at the "
+    "point of a ray where Gamma = 1, where it should vanish as stated; at Gamma_H = 1; at three more points against "
+    "the corrected generator; and the place along the ray where the measured drift vanishes. The step's bias |H grad "
+    "V||grad V| dt/2 is bounded.",
 )
 def generator(run: Run) -> Evidence:
     """Measure the conditional one-step change of the energy and locate its zero.
@@ -213,14 +214,14 @@ def _chain_logs(eta: float, lam: float, s: float, n: int, rng: np.random.Generat
     corrected_formula=r"\lim\frac{\ln|X_t|}{t} = -\left(\lambda + \frac{s^2}{2}\right),\quad "
     r"\mathrm{E}X_t^2 \propto e^{(s^2 - 2\lambda)t},\quad \eta_c = \frac{2\lambda}{\lambda^2 + s^2}",
     statement="Paths converge almost surely if and only if Gamma > 1.",
-    corrected="For dX = -lam X dt + s X dW, Gamma_H = 2 lam/s^2 > 1 iff the mean square decays; almost surely it always does, "
-    "with exponent -(lam + s^2/2). In discrete time the mean square decays iff eta < 2 lam/(lam^2 + s^2). With additive "
-    "noise P(|X| > x) falls like x^-(1 + Gamma_H).",
-    rule="Only if: simulated growth exponent of the linear equation with Gamma_H = 1/2, which must not be negative as stated. "
-    "If: growth exponent of x' = (1 - eta(lam + s xi)) x with eta = 2.1, lam = 1, s = 0.1, whose Gamma is 95, which must not "
-    "be positive as stated. Corrected: both exponents against theory, mean-square growth on either side of Gamma_H = 1 and "
-    "of the discrete threshold, P(|X| > x) of the equation with additive noise, and the stationary average "
-    "E|grad V|^2/(D E lap V) = 1 of a Gibbs law, whose Gamma vanishes at every minimum.",
+    corrected="For dX = -lam X dt + s X dW, Gamma_H = 2 lam/s^2 > 1 iff the mean square decays; almost surely it "
+    "always does, with exponent -(lam + s^2/2). In discrete time the mean square decays iff eta < 2 lam/(lam^2 + s^2). "
+    "With additive noise P(|X| > x) falls like x^-(1 + Gamma_H).",
+    rule="Only if: simulated growth exponent of the linear equation with Gamma_H = 1/2, which must not be negative as "
+    "stated. If: growth exponent of x' = (1 - eta(lam + s xi)) x with eta = 2.1, lam = 1, s = 0.1, whose Gamma is 95, "
+    "which must not be positive as stated. Corrected: both exponents against theory, mean-square growth on either side "
+    "of Gamma_H = 1 and of the discrete threshold, P(|X| > x) of the equation with additive noise, and the stationary "
+    "average E|grad V|^2/(D E lap V) = 1 of a Gibbs law, whose Gamma vanishes at every minimum.",
 )
 def almost_sure(run: Run) -> Evidence:
     """Measure growth exponents of linear multiplicative dynamics against the threshold.
@@ -327,15 +328,16 @@ def _additive_tail(run: Run, lam: float, s: float, D0: float, beyond: float) -> 
     "reached with probability 1. Null: the mean time is infinite, and the probability of every bounded set tends to 0.",
     corrected="At Gamma_H = 1 the linear equation is transient, to 0: a level ratio times the start is reached with "
     "probability ratio^-(1 + Gamma_H). With additive noise it is positive recurrent, a Student law with 1 + Gamma_H = "
-    "2 degrees of freedom and finite mean return times; only its variance is infinite, E X^2 = 2 D0 t. Null "
-    "recurrence is at Gamma_H = -1, where the almost sure exponent vanishes.",
+    "2 degrees of freedom and finite mean return times; only its variance is infinite, E X^2 = 2 D0 t. Null recurrence "
+    "is at Gamma_H = -1, where the almost sure exponent vanishes.",
     corrected_formula=r"P(\sup X_t \geq r X_0) = r^{-(1 + \Gamma_H)},\quad "
     r"\mathrm{null\ recurrent}\ \Leftrightarrow\ \Gamma_H = -1",
-    rule="lam = 1, s^2 = 2, where Gamma and Gamma_H are both 1. As stated: share of paths from 1/2 that reach 1 before "
-    "0.002, which must be 1; P(|X| < 1) with additive noise D0 = 1 at t = 16, which must be 0. Corrected: that share "
-    "against (1/4 - l^2)/(1 - l^2); P(|X| < 1) at t = 8 and 16 against Student's law; the mean time from 2 to 0 over its "
-    "quadrature; E X^2/(2 D0 t) at t = 1/4; and at Gamma_H = -1, lam = -1, the share of paths from 1/2 that have not "
-    "reached 1 at t = 2 and 8 against erf(ln 2/sqrt(2 s^2 t)), which tends to 0 like t^(-1/2). Numerical error 4 lam dt.",
+    rule="lam = 1, s^2 = 2, where Gamma and Gamma_H are both 1. As stated: share of paths from 1/2 that reach 1 "
+    "before 0.002, which must be 1; P(|X| < 1) with additive noise D0 = 1 at t = 16, which must be 0. Corrected: that "
+    "share against (1/4 - l^2)/(1 - l^2); P(|X| < 1) at t = 8 and 16 against Student's law; the mean time from 2 to 0 "
+    "over its quadrature; E X^2/(2 D0 t) at t = 1/4; and at Gamma_H = -1, lam = -1, the share of paths from 1/2 that "
+    "have not reached 1 at t = 2 and 8 against erf(ln 2/sqrt(2 s^2 t)), which tends to 0 like t^(-1/2). Numerical "
+    "error 4 lam dt.",
 )
 def null_recurrent(run: Run) -> Evidence:
     """Measure returns of linear noise at Gamma_H = 1 and -1, and its law with additive noise.
@@ -445,22 +447,23 @@ def _angles(points: Array) -> Array:
     formula=r"\mathrm{noise\ along}\ G x\ \Rightarrow\ X_t \to \mathrm{argmin}_{y \in G x}\,|y|",
     statement="Noise along symmetry orbits destroys everything but the representatives of minimal norm.",
     definitions="G: the rotations on the Mexican hat (|x|^2 - 1)^2; the rescalings (c x, y/c) in the valley (x y - "
-    "1)^2/2, whose points of minimal norm have the imbalance x^2 - y^2 = 0. Isotropic noise: sqrt(2 D) dW. Gradient noise: "
-    "along grad f, V = f^2/2, as noisy labels make.",
+    "1)^2/2, whose points of minimal norm have the imbalance x^2 - y^2 = 0. Isotropic noise: sqrt(2 D) dW. Gradient "
+    "noise: along grad f, V = f^2/2, as noisy labels make.",
     corrected="Not isotropic noise: its law exp(-V/D) is invariant under symmetries that keep volumes. On the hat the "
-    "angle spreads, with variance 2 D t/r^2 at first, until it is uniform, and the radius feels V - D (d - 1) ln r; "
-    "in the valley the mean imbalance stays. Gradient noise does it: a step multiplies the imbalance by exactly 1 - "
-    "h^2 e_t^2, e_t the residual used, in the limit of small steps by e^(-s^2 t), to the balanced point; without noise "
-    "the imbalance stays.",
+    "angle spreads, with variance 2 D t/r^2 at first, until it is uniform, and the radius feels V - D (d - 1) ln r; in "
+    "the valley the mean imbalance stays. Gradient noise does it: a step multiplies the imbalance by exactly 1 - h^2 "
+    "e_t^2, e_t the residual used, in the limit of small steps by e^(-s^2 t), to the balanced point; without noise the "
+    "imbalance stays.",
     corrected_formula=r"p(r) \propto r^{d-1} e^{-V(r)/D},\quad "
     r"x_{t+1}^2 - y_{t+1}^2 = (1 - h^2 e_t^2)(x_t^2 - y_t^2)",
     rule="As stated: on the hat (height 5, D = 0.1) entropy of the angle over 12 cells at D t = 4, less that of the "
     "start, a half circle, which must not rise; in the valley mean imbalance at t = 4 over that of the start, (2, "
-    "1/2), with isotropic noise D = 0.1, at most 1/2. Corrected: variance of the angle at D t = 0.005 over 2 D t, mean cosine of "
-    "the angle at D t = 1, both within D/h = 2 % as E r^-2 = 1 + D/(2 h); that entropy against ln 12; in 5 "
-    "dimensions mean radius, its spread and the share below the median against the radial law; mean imbalance with isotropic "
-    "noise (numerical h times the mean of e^2); the identity to rounding; -ln(imbalance)/(s^2 t) at h = 0.005; imbalance left after 3000 "
-    "steps of h = 0.05 at most 0.01, its norm; and the loss of imbalance without noise, at most h V0/|imbalance|.",
+    "1/2), with isotropic noise D = 0.1, at most 1/2. Corrected: variance of the angle at D t = 0.005 over 2 D t, mean "
+    "cosine of the angle at D t = 1, both within D/h = 2 % as E r^-2 = 1 + D/(2 h); that entropy against ln 12; in 5 "
+    "dimensions mean radius, its spread and the share below the median against the radial law; mean imbalance with "
+    "isotropic noise (numerical h times the mean of e^2); the identity to rounding; -ln(imbalance)/(s^2 t) at h = "
+    "0.005; imbalance left after 3000 steps of h = 0.05 at most 0.01, its norm; and the loss of imbalance without "
+    "noise, at most h V0/|imbalance|.",
 )
 def symmetry_collapse(run: Run) -> Evidence:
     """Measure spreading along the circle, the law of the radius, and the imbalance under two kinds of noise.
@@ -596,15 +599,17 @@ def _discs(x: Array) -> Array:
     "1. L_geom = H_G + lambda V, with H_G the entropy of the orbit under relabelling of the points, lambda = 1. The "
     "points follow dc = -grad L_geom dt + sqrt(2 D) dW.",
     corrected="Under diffusion alone it increases. Under noisy descent it changes at the rate -grad V.grad L_geom + D "
-    "lap V: it falls while the drift dominates, D lap V < grad V.grad L_geom, and rises beyond (lap V > 0 where points are close).",
+    "lap V: it falls while the drift dominates, D lap V < grad V.grad L_geom, and rises beyond (lap V > 0 where points "
+    "are close).",
     corrected_formula=r"\frac{d\,\mathrm{E}V}{dt} = \mathrm{E}\left[-\nabla V\cdot\nabla L + D\,\Delta V\right],\quad "
     r"L = H_G + \lambda V",
-    rule="As stated: mean area of the union of three discs that start at one point and diffuse, D = 1/2, at t = 1 less that "
-    "at the start, at most 0. Corrected: mean volume of three bumps at t = 0.2, 1 and 5 against theory (relative, "
-    "steps are exact); one-step change of V under L_geom from two triangles and from coincident points, at D = 0.5, "
-    "1 and 2 times the critical D = grad V.grad L/lap V (0.3 for coincident points), against the generator "
-    "(resolution a tenth of its second term at the critical D), and its sign; its second-order term is bounded by the derivatives of a bump. Mean area of the discs under descent from a triangle, D = 0.02, "
-    "at t = 0.3 less that at the start, at most 0.",
+    rule="As stated: mean area of the union of three discs that start at one point and diffuse, D = 1/2, at t = 1 "
+    "less that at the start, at most 0. Corrected: mean volume of three bumps at t = 0.2, 1 and 5 against theory "
+    "(relative, steps are exact); one-step change of V under L_geom from two triangles and from coincident points, at "
+    "D = 0.5, 1 and 2 times the critical D = grad V.grad L/lap V (0.3 for coincident points), against the generator "
+    "(resolution a tenth of its second term at the critical D), and its sign; its second-order term is bounded by the "
+    "derivatives of a bump. Mean area of the discs under descent from a triangle, D = 0.02, at t = 0.3 less that at "
+    "the start, at most 0.",
 )
 def density(run: Run) -> Evidence:
     """Measure the volume of a union under diffusion and under noisy descent.
@@ -681,19 +686,20 @@ def density(run: Run) -> Evidence:
     "sdsd.sgd-gamma",
     "Gamma from 20 minibatch gradients",
     formula=r"\hat\Gamma = \frac{|\bar g|^2}{\sum_i \mathrm{Var}\,g_i + 10^{-10}},\quad n = 20",
-    statement="Gamma of stochastic gradient descent is measured by the squared norm of the mean of 20 minibatch gradients "
-    "over their summed variance.",
-    definitions="Minibatches of B examples, drawn with replacement, of a least-squares problem with 256 examples and 40 "
-    "parameters; mean mu and covariance S/B of their gradients follow from all examples: Gamma = B |mu|^2/tr S. The ratio C "
-    "of the document on phase transitions is the same number.",
+    statement="Gamma of stochastic gradient descent is measured by the squared norm of the mean of 20 minibatch "
+    "gradients over their summed variance.",
+    definitions="Minibatches of B examples, drawn with replacement, of a least-squares problem with 256 examples and "
+    "40 parameters; mean mu and covariance S/B of their gradients follow from all examples: Gamma = B |mu|^2/tr S. The "
+    "ratio C of the document on phase transitions is the same number.",
     corrected="The ratio is Gamma + 1/n on average, 0.05 where Gamma is 0; less |variance|/n it is right. Gamma is "
     "proportional to the size of the batch: Gamma = 1 is a statement on B.",
     corrected_formula=r"\mathrm{E}\,\hat\Gamma \approx \Gamma + \frac{1}{n},\quad "
     r"\hat\Gamma_0 = \frac{|\bar g|^2}{T} - \frac{1}{n},\quad \Gamma_B = B\,\Gamma_1",
     rule="Mean of the ratio over repeats against Gamma at the minimum (Gamma = 0) and at a point where Gamma = 0.15 "
-    "at B = 8 (resolution half of 1/n). Corrected: mean of the estimate without bias at both, and at that point for B = 64, "
-    "where Gamma = 1.2 (resolution 0.03 + 0.1 Gamma); and the share of 95 % intervals that hold Gamma, 0.93 or more. The bias of the quotient is "
-    "bounded by (Gamma + 1/n)(v + sqrt(u v)), u and v the relative variances of squared mean and summed variance.",
+    "at B = 8 (resolution half of 1/n). Corrected: mean of the estimate without bias at both, and at that point for B "
+    "= 64, where Gamma = 1.2 (resolution 0.03 + 0.1 Gamma); and the share of 95 % intervals that hold Gamma, 0.93 or "
+    "more. The bias of the quotient is bounded by (Gamma + 1/n)(v + sqrt(u v)), u and v the relative variances of "
+    "squared mean and summed variance.",
 )
 def sgd_gamma(run: Run) -> Evidence:
     """Measure the bias of the ratio on minibatches of a least-squares problem.
@@ -706,7 +712,7 @@ def sgd_gamma(run: Run) -> Evidence:
     rng = run.generator(0)
     inputs = rng.standard_normal((total, d))
     targets = inputs @ rng.standard_normal(d) + rng.standard_normal(total)
-    best = np.linalg.lstsq(inputs, targets, rcond=None)[0]
+    best = np.asarray(np.linalg.lstsq(inputs, targets, rcond=None)[0], dtype=np.float64)
     stated, corrected, rows, drawn = [], [], [], []
     away = _step_away(inputs, targets, best, 0.15 / 8)
     for i, (name, theta, B) in enumerate((("minimum", best, 8), ("slope", away, 8), ("slope", away, 64))):

@@ -306,7 +306,7 @@ def cell_entropy(counts: ArrayLike, *, confidence: float = 0.95) -> CellEntropy:
     -------
     CellEntropy
         Estimate and interval: to leading order the variance is ``Var(ln p)/n + (k - 1)/(2 n^2)``, the second term being that
-        of the uniform law, where the first vanishes.
+        of the uniform law, where the first vanishes. By chance the estimate may exceed ``ln k``.
 
     Raises
     ------
@@ -324,7 +324,8 @@ def cell_entropy(counts: ArrayLike, *, confidence: float = 0.95) -> CellEntropy:
     p = count[count > 0.0] / n
     plug_in, k = float(-(p * np.log(p)).sum()), len(count)
     value = plug_in + 0.5 * (len(p) - 1) / n
-    variance = max(float((p * np.log(p) ** 2).sum()) - plug_in**2, 0.0) / n + 0.5 * (k - 1) / n**2
+    # frequencies alone scatter by (k - 1)/n in Var(ln p)
+    variance = max(float((p * np.log(p) ** 2).sum()) - plug_in**2 - (k - 1) / n, 0.0) / n + 0.5 * (k - 1) / n**2
     stderr = math.sqrt(variance)
     reach, top = float(ndtri(0.5 * (1.0 + level))) * stderr, math.log(k)
     return CellEntropy(

@@ -77,6 +77,20 @@ def _geometric_gradient(x, out, p):
                 out[2 * i + 1] += pull * (x[2 * i + 1] - x[2 * j + 1])
 
 
+def _sum_of_exponentials(x: Array, forms: Array, rates: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Return ``f = sum_k a_k exp(-b_k c.Q_k c)``, its gradient and its Hessian; Q_k acts on each of the two axes."""
+    value = np.zeros(x.shape[:-1])
+    gradient, hessian = np.zeros(x.shape), np.zeros((*x.shape, x.shape[-1]))
+    for form, rate, weight in zip(np.kron(forms, np.eye(2)), rates, weights, strict=True):
+        pull = x @ form
+        part = weight * np.exp(-rate * (pull * x).sum(axis=-1))
+        value += part
+        gradient -= 2.0 * rate * part[..., None] * pull
+        curved = 4.0 * rate**2 * pull[..., :, None] * pull[..., None, :] - 2.0 * rate * form
+        hessian += part[..., None, None] * curved
+    return value, gradient, hessian
+
+
 class GeometricLoss(Potential):
     r"""Geometric loss :math:`L = a H_G + \lambda V` of n labelled points in the plane, which can be descended with noise.
 
@@ -142,6 +156,24 @@ class GeometricLoss(Potential):
         """Return the entropy ``H_G`` of the orbit under relabelling; shape ``(...)`` for points of shape ``(..., 2 n)``."""
         given = self.arguments
         return GeometricLoss(given["n"], 0.0, given["width"], 1.0)(x)
+
+    def hessian(self, x: ArrayLike) -> Array:
+        """Return the Hessian, shape ``(..., 2 n, 2 n)``: V and ``exp(-H_G)`` are sums of exponentials of quadratic forms."""
+        x = _checks.points("x", x, self.dim)
+        area, weight, scale, members, orders = self.params
+        size = members.sum(axis=1)
+        # sum_{i<j in S} |c_i - c_j|^2 = c.Q c with Q = |S| 1_S - m m^T
+        within = size[:, None, None] * members[:, :, None] * np.eye(members.shape[1])
+        within -= members[:, :, None] * members[:, None, :]
+        signs = area * (2.0 * (size % 2.0) - 1.0) / size
+        total = _sum_of_exponentials(x, within, 0.5 * scale / size, signs)[2]
+        if weight != 0.0:
+            moved = np.eye(members.shape[1])[orders.astype(int)] - np.eye(members.shape[1])
+            forms, rates = np.swapaxes(moved, 1, 2) @ moved, np.full(len(orders), 0.25 * scale)
+            kept, slope, bend = _sum_of_exponentials(x, forms, rates, np.ones(len(orders)))
+            slope = slope / kept[..., None]
+            total += weight * (slope[..., :, None] * slope[..., None, :] - bend / kept[..., None, None])
+        return 0.5 * (total + np.swapaxes(total, -1, -2))
 
     def _find_critical(self, box: tuple[tuple[float, float], ...] | None) -> tuple[Array, Array]:
         return np.zeros((1, self.dim)), np.empty((0, self.dim))

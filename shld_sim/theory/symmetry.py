@@ -227,7 +227,7 @@ def diffusing_union_volume(n: int, D: float, t: ArrayLike, width: float = 1.0) -
     n, D, width = _checks.integer("n", n), _checks.nonnegative("D", D), _checks.positive("width", width)
     spread = 1.0 + 2.0 * D * _times(t) / width**2
     parts = [math.comb(n, k) * (-1.0) ** (k + 1) / k * spread ** (1 - k) for k in range(1, n + 1)]
-    return (2.0 * math.pi * width**2 * sum(parts))[()]
+    return (2.0 * math.pi * width**2 * np.sum(parts, axis=0))[()]
 
 
 def _times(t: ArrayLike) -> Array:
