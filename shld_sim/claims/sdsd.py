@@ -462,7 +462,7 @@ def _angles(points: Array) -> Array:
     "cosine of the angle at D t = 1, both within D/h = 2 % as E r^-2 = 1 + D/(2 h); that entropy against ln 12; in 5 "
     "dimensions mean radius, its spread and the share below the median against the radial law; mean imbalance with "
     "isotropic noise (numerical h times the mean of e^2); the identity to rounding; -ln(imbalance)/(s^2 t) at h = "
-    "0.005; imbalance left after 3000 steps of h = 0.05 at most 0.01, its norm; and the loss of imbalance without "
+    "0.005; imbalance left after 3000 steps of h = 0.05 at most 0.01; and the loss of imbalance without "
     "noise, at most h V0/|imbalance|.",
 )
 def symmetry_collapse(run: Run) -> Evidence:
