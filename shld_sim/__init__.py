@@ -10,6 +10,7 @@ from shld_sim.domains import Ball, Box, HalfSpace, Interval, Region
 from shld_sim.models import Diffusion, LabelNoise, Langevin, LevyFlight, Preconditioned, Underdamped
 from shld_sim.potentials import (
     DoubleWell,
+    GeometricLoss,
     Harmonic,
     MexicanHat,
     MuellerBrown,
@@ -60,6 +61,7 @@ __all__ = [
     "Exits",
     "Exponential",
     "FokkerPlanck",
+    "GeometricLoss",
     "Grid",
     "HalfSpace",
     "Harmonic",

@@ -39,6 +39,16 @@ COMPARED = {
     "06_spectrum_and_relaxation": {"lambda_1", "lambda_5", "E x at t = 10", "E x^2 at t = 1", "dF/dt at t = 2"},
     # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
     "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
+    # the angle on the hat, the radius in ten dimensions, imbalance and volumes against closed forms
+    "11_symmetry_and_volume": {
+        "E cos(angle) at D t = 1",
+        "entropy of the angle over 12 cells, D t = 4",
+        "E r, d = 10",
+        "imbalance left, isotropic noise",
+        "volume of three bumps, t = 5",
+        "d E[V]/dt on L, D = 0.2",
+        "d E[V]/dt on L, D = 1.8",
+    },
     # estimates of C against their exact means, the change of the loss over a step, p where a fixed step comes to rest
     "13_phase_transitions": {
         "C, plug-in, n = 5",
@@ -214,3 +224,12 @@ def test_turnover(results):
     for friction in (1, 10):  # right up to O(D/dE), a fifth
         for formula in ("Kramers", "Melnikov-Meshkov"):
             assert 1.0 < numbers[f"{formula} / grid, friction = {friction}"] < 1.2
+
+
+def test_symmetry_and_volume(results):
+    numbers, _ = results("11_symmetry_and_volume")
+    assert numbers["imbalance left, no noise"] == pytest.approx(1.0, abs=1e-12)  # it starts on the hyperbola
+    assert 2.0 < numbers["|x|^2 of least norm, noisy labels"] < 0.6 * 4.25  # from 4.25 to 2 plus fluctuations across
+    below, above = numbers["d E[V]/dt on L, D = 1"], numbers["d E[V]/dt on L, D = 1.4"]
+    assert below[2] < 0.0 < above[2]
+    assert 1.0 < numbers["critical D"] < 1.4

@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 
 from shld_sim import (
     DoubleWell,
+    GeometricLoss,
     Harmonic,
     MexicanHat,
     MuellerBrown,
@@ -49,6 +50,8 @@ LIBRARY = [
     MexicanHat(dim=3, height=2.0, radius=1.5),
     MexicanHat(dim=6),
     RescalingValley(),
+    GeometricLoss(2),
+    GeometricLoss(3, lam=0.7, width=0.8, entropy=1.3),
     QuadraticForm([2.0]),
     QuadraticForm([1.0, 3.0]),
     QuadraticForm([3.0, -1.0, 0.5, 2.0, 0.0]),

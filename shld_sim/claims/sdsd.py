@@ -1,19 +1,28 @@
-"""Claims of "Stochastic dynamics of symmetry and dimension": the generator of the energy and the threshold Gamma."""
+"""Claims of "Stochastic dynamics of symmetry and dimension": the ratio Gamma, collapse along orbits, falling volume."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shld_sim import theory
+from shld_sim import diagnostics, theory
+from shld_sim.claims.measure import mean, share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test
-from shld_sim.models import Langevin
-from shld_sim.potentials import DoubleWell, QuadraticForm
-from shld_sim.simulate import simulate
+from shld_sim.models import Diffusion, LabelNoise, Langevin
+from shld_sim.potentials import (
+    DoubleWell,
+    GeometricLoss,
+    Harmonic,
+    MexicanHat,
+    Potential,
+    QuadraticForm,
+    RescalingValley,
+)
+from shld_sim.simulate import first_passage, simulate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,28 +30,125 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def _energy_drift(model: Langevin, x: Array, dt: float, n_pairs: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Return (E V(x + dx) - V(x))/dt over one Euler step from ``x`` and its standard error, from antithetic pairs."""
-    half = rng.standard_normal((n_pairs, len(x))) * math.sqrt(dt)
-    increments = np.concatenate([half, -half])[None]
-    after = model.potential(simulate(model, x, dt, noise=increments).final)
-    change = (0.5 * (after[:n_pairs] + after[n_pairs:]) - float(model.potential(x))) / dt
-    return float(change.mean()), float(change.std(ddof=1) / math.sqrt(n_pairs))
+def _one_step(
+    model: Langevin | Diffusion, f: Potential, x: Any, dt: float, pairs: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return (E f(x + dx) - f(x))/dt over one Euler step from ``x`` and its standard error, from antithetic pairs."""
+    half = rng.standard_normal((pairs, *np.shape(x))) * math.sqrt(dt)
+    after = f(simulate(model, x, dt, noise=np.concatenate([half, -half])[None]).final)
+    return mean((0.5 * (after[:pairs] + after[pairs:]) - float(f(x))) / dt)
+
+
+def _linear(lam: float, s: float, D0: float = 0.0) -> Diffusion:
+    """Return dX = -lam X dt + s X dW + sqrt(2 D0) dB: one normal number serves both noises, whose variances add up."""
+
+    def drift(x: Any, p: Any) -> Any:
+        return -p[0] * x
+
+    def noise(x: Any, p: Any) -> Any:
+        return math.sqrt(p[1] * p[1] * x * x + 2.0 * p[2])
+
+    return Diffusion(drift, noise, (lam, s, D0))
+
+
+# -- the ratio ----
+
+
+@claim(
+    "sdsd.gamma",
+    "Gamma tells drift from diffusion",
+    formula=r"\Gamma = \frac{|\nabla V|^2}{\mathrm{tr}\,D_s}:\quad \Gamma > 1\ \mathrm{drift\ wins},\quad "
+    r"\Gamma < 1\ \mathrm{diffusion\ wins}",
+    statement="Gamma = |grad V|^2/tr D_s decides: above 1 the drift wins, at 1 the system is critical, below 1 the "
+    "diffusion wins.",
+    definitions="dX = -grad V dt + sqrt(2 D_s(X)) dW in the sense of Ito. Drift wins where the mean energy falls, "
+    "diffusion where it rises. For dX = -lam X dt + s X dW, V = lam x^2/2 and D_s = s^2 x^2/2, so that Gamma = 2 "
+    "lam^2/s^2.",
+    corrected="Gamma has the unit of a curvature: its value changes with the unit of time, and for linear noise it is "
+    "lam Gamma_H. Gamma_H = |grad V|^2/tr(D_s H) is a pure number, and the energy falls iff it exceeds 1: at the "
+    "relative rate 2 lam (1/Gamma_H - 1).",
+    corrected_formula=r"\Gamma_H = \frac{|\nabla V|^2}{\mathrm{tr}(D_s H)},\quad "
+    r"\frac{1}{V}\,\frac{d\,\mathrm{E}V}{dt} = 2\lambda\left(\frac{1}{\Gamma_H} - 1\right)",
+    rule="One-step change of the energy of the linear equation from x = 1, antithetic pairs. As stated: where Gamma = "
+    "1/2 (lam = 1/4, Gamma_H = 2) the energy must not fall, and where Gamma = 2 (lam = 4, Gamma_H = 1/2) it must not "
+    "rise. Corrected: relative rate over 2 lam at Gamma_H = 1/2, 1 and 2 for lam = 1/4, 1 and 4 against 1/Gamma_H - 1 "
+    "(resolution 0.1, no change at Gamma_H = 1), whose numerical error is lam dt/2; and Gamma over lam Gamma_H.",
+)
+def gamma(run: Run) -> Evidence:
+    """Measure the rate of the energy over one step where the two ratios disagree.
+
+    |grad V|^2 has the unit energy^2/length^2 and tr D_s length^2/time; with grad V a velocity, V is length^2/time
+    and Gamma a rate. In the unit in which times are c times longer, lam and s^2 are divided by c and so is Gamma. By Ito's
+    formula dE V/dt = -|grad V|^2 + tr(D_s H) = |grad V|^2 (1/Gamma_H - 1); for V = lam x^2/2 that is 2 lam V (1/Gamma_H - 1).
+    """
+    pairs, dt, rng = run.pick("antithetic pairs", 100_000, 1_000_000), 1e-3, run.generator(0)
+    stated, corrected, rows = [], [], []
+    for lam in (0.25, 1.0, 4.0):
+        for ratio in (0.5, 1.0, 2.0):
+            s = math.sqrt(2.0 * lam / ratio)
+            V = Harmonic(lam)
+            Gamma, Gamma_H = (float(f(V, 1.0, 0.5 * s * s)) for f in (theory.gamma, theory.gamma_hessian))
+            rate, error = _one_step(_linear(lam, s), V, 1.0, dt, pairs, rng)
+            value, spread = rate / lam**2, error / lam**2  # V(1) = lam/2, so that rate/(2 lam V) = rate/lam^2
+            if (lam, ratio) == (0.25, 2.0):
+                stated.append(Test("energy rate over 2 lam, Gamma = 1/2", value, 0.0, spread, "at least", 0.05))
+            if (lam, ratio) == (4.0, 0.5):
+                stated.append(Test("energy rate over 2 lam, Gamma = 2", value, 0.0, spread, "at most", 0.05))
+            label = f"energy rate over 2 lam, lam = {lam:g}, Gamma_H = {ratio:g}"
+            said = 1.0 / Gamma_H - 1.0
+            corrected.append(Test(label, value, said, spread, resolution=0.1, numerical=0.5 * lam * dt))
+            corrected.append(
+                Test(f"Gamma/(lam Gamma_H), lam = {lam:g}", Gamma / (lam * Gamma_H), 1.0, resolution=1e-12)
+            )
+            rows.append((lam, Gamma, Gamma_H, value, spread, said))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        line = np.geomspace(0.1, 10.0, 100)
+        for lam in (0.25, 1.0, 4.0):
+            found = np.array([row for row in rows if row[0] == lam])
+            drawn = left.plot(line, lam / line - 1.0)[0]
+            left.errorbar(
+                found[:, 1], found[:, 3], 5 * found[:, 4], fmt="o", color=drawn.get_color(), label=f"lam = {lam:g}"
+            )
+            right.errorbar(found[:, 2], found[:, 3], 5 * found[:, 4], fmt="o", color=drawn.get_color())
+        right.plot(line, 1.0 / line - 1.0, color="0.2", zorder=0, label="1/Gamma_H - 1")
+        for ax, name in ((left, "Gamma, as stated"), (right, "Gamma_H")):
+            ax.axhline(0.0, lw=0.8, color="0.6")
+            ax.axvline(1.0, ls=":", color="0.4")
+            ax.set(xscale="log", xlabel=name, ylabel="energy rate/(2 lam V)", xlim=(0.1, 10), ylim=(-1.2, 2.2))
+        left.set_title("Which ratio decides?")
+        right.set_title("Three units of time, one curve")
+
+    columns = ("lam", "Gamma", "Gamma_H", "rate/(2 lam V)", "stderr", "theory")
+    return Evidence(
+        stated, corrected, [Table("One step of the linear equation", columns, tuple(rows))], figure, panels=2
+    )
 
 
 @claim(
     "sdsd.generator",
     "energy drift -|grad V|^2 + tr D",
-    statement="The generator of the energy is -|grad V|^2 + tr D_s, so the mean energy is stationary at Gamma = |grad V|^2/tr "
-    "D_s = 1.",
-    corrected="It is -|grad V|^2 + tr(D_s H), so the sign of the energy's drift flips at Gamma_H = |grad V|^2/tr(D_s H) = 1.",
-    rule="One-step conditional change of the energy on the quadratic form (1, 4), D = 0.5, antithetic pairs: at the point of a "
-    "ray where Gamma = 1, where it should vanish as stated; at Gamma_H = 1; at three more points against the corrected "
-    "generator; and the place along the ray where the measured drift vanishes. The step's bias |H grad V||grad V| dt/2 is "
-    "bounded.",
+    formula=r"\mathcal{L} V = -|\nabla V|^2 + \mathrm{tr}\,D_s",
+    definitions="The generator of f is the mean rate of change of f(X) at a point, along dX = -grad V dt + sqrt(2 "
+    "D_s) dW in the sense of Ito; H is the Hessian of V.",
+    corrected_formula=r"\mathcal{L} V = -|\nabla V|^2 + \mathrm{tr}(D_s H),\quad "
+    r"\Gamma_H = \frac{|\nabla V|^2}{\mathrm{tr}(D_s H)}",
+    statement="The generator of the energy is -|grad V|^2 + tr D_s, so the mean energy is stationary at Gamma = |grad "
+    "V|^2/tr D_s = 1.",
+    corrected="It is -|grad V|^2 + tr(D_s H), so the sign of the energy's drift flips at Gamma_H = |grad V|^2/tr(D_s "
+    "H) = 1.",
+    rule="One-step conditional change of the energy on the quadratic form (1, 4), D = 0.5, antithetic pairs: at the "
+    "point of a ray where Gamma = 1, where it should vanish as stated; at Gamma_H = 1; at three more points against "
+    "the corrected generator; and the place along the ray where the measured drift vanishes. The step's bias |H grad "
+    "V||grad V| dt/2 is bounded.",
 )
 def generator(run: Run) -> Evidence:
-    """Measure the conditional one-step change of the energy and locate its zero."""
+    """Measure the conditional one-step change of the energy and locate its zero.
+
+    Ito's formula: dV = grad V.dX + (1/2) dX.H dX with dX dX^T = 2 D_s dt, so that the mean of dV/dt is -|grad V|^2 +
+    tr(D_s H). It is tr D_s instead of tr(D_s H) only where H is the identity on the range of D_s.
+    """
     model = Langevin(QuadraticForm([1.0, 4.0]), D=0.5)
     D, dt, n_pairs = 0.5, 1e-4, run.pick("antithetic pairs", 40_000, 400_000)
     ray = np.array([1.0, 0.5]) / math.hypot(1.0, 0.5)
@@ -52,7 +158,7 @@ def generator(run: Run) -> Evidence:
     radii = np.array([0.5 * at_gamma, at_gamma, 0.5 * (at_gamma + at_gamma_h), at_gamma_h, 1.3 * at_gamma_h])
     found = []
     for r in radii:
-        found.append(_energy_drift(model, r * ray, dt, n_pairs, rng))
+        found.append(_one_step(model, model.potential, r * ray, dt, n_pairs, rng))
     value, error = np.array(found).T
     bias = 4.0 * size * radii**2 * dt  # lmax |grad V|^2 dt, twice the second-order term
     expected = np.array([float(theory.energy_generator(model.potential, r * ray, D)) for r in radii])
@@ -102,18 +208,28 @@ def _chain_logs(eta: float, lam: float, s: float, n: int, rng: np.random.Generat
 @claim(
     "sdsd.almost-sure",
     "converges iff Gamma > 1",
+    formula=r"X_t \to \mathrm{argmin}\,V\ \mathrm{almost\ surely}\ \Leftrightarrow\ \Gamma > 1",
+    definitions="Growth exponents are the limits of ln|X_t|/t, almost surely, and of ln E X_t^2/t in mean square; eta "
+    "is the step of the chain x' = (1 - eta(lam + s xi)) x with normal xi.",
+    corrected_formula=r"\lim\frac{\ln|X_t|}{t} = -\left(\lambda + \frac{s^2}{2}\right),\quad "
+    r"\mathrm{E}X_t^2 \propto e^{(s^2 - 2\lambda)t},\quad \eta_c = \frac{2\lambda}{\lambda^2 + s^2}",
     statement="Paths converge almost surely if and only if Gamma > 1.",
-    corrected="For dX = -lam X dt + s X dW, Gamma_H = 2 lam/s^2 > 1 iff the mean square decays; almost surely it always does, "
-    "with exponent -(lam + s^2/2). In discrete time the mean square decays iff eta < 2 lam/(lam^2 + s^2). With additive "
-    "noise P(|X| > x) falls like x^-(1 + Gamma_H).",
-    rule="Only if: simulated growth exponent of the linear equation with Gamma_H = 1/2, which must not be negative as stated. "
-    "If: growth exponent of x' = (1 - eta(lam + s xi)) x with eta = 2.1, lam = 1, s = 0.1, whose Gamma is 95, which must not "
-    "be positive as stated. Corrected: both exponents against theory, mean-square growth on either side of Gamma_H = 1 and "
-    "of the discrete threshold, P(|X| > x) of the equation with additive noise, and the stationary average "
-    "E|grad V|^2/(D E lap V) = 1 of a Gibbs law, whose Gamma vanishes at every minimum.",
+    corrected="For dX = -lam X dt + s X dW, Gamma_H = 2 lam/s^2 > 1 iff the mean square decays; almost surely it "
+    "always does, with exponent -(lam + s^2/2). In discrete time the mean square decays iff eta < 2 lam/(lam^2 + s^2). "
+    "With additive noise P(|X| > x) falls like x^-(1 + Gamma_H).",
+    rule="Only if: simulated growth exponent of the linear equation with Gamma_H = 1/2, which must not be negative as "
+    "stated. If: growth exponent of x' = (1 - eta(lam + s xi)) x with eta = 2.1, lam = 1, s = 0.1, whose Gamma is 95, "
+    "which must not be positive as stated. Corrected: both exponents against theory, mean-square growth on either side "
+    "of Gamma_H = 1 and of the discrete threshold, P(|X| > x) of the equation with additive noise, and the stationary "
+    "average E|grad V|^2/(D E lap V) = 1 of a Gibbs law, whose Gamma vanishes at every minimum.",
 )
 def almost_sure(run: Run) -> Evidence:
-    """Measure growth exponents of linear multiplicative dynamics against the threshold."""
+    """Measure growth exponents of linear multiplicative dynamics against the threshold.
+
+    Ito's formula for ln|X| takes s^2/2 away from the drift, -lam, while that for X^2 adds s^2 to -2 lam. A step of the
+    chain multiplies x^2 by (1 - eta lam)^2 + eta^2 s^2 on average, below 1 iff eta < 2 lam/(lam^2 + s^2). With additive noise
+    D0 the stationary density solves lam x p + ((D0 + s^2 x^2/2) p)' = 0: p ~ (D0 + s^2 x^2/2)^(-1 - lam/s^2).
+    """
     n = run.pick("factors", 1_000_000, 10_000_000)
     lam, s, dt = 1.0, 2.0, 1e-3
     # The Euler chain of the linear equation is the chain with eta = dt and noise s/sqrt(dt); its logs add up.
@@ -200,3 +316,446 @@ def _additive_tail(run: Run, lam: float, s: float, D0: float, beyond: float) -> 
     found = float((np.abs(x) > beyond).mean())
     degrees, scale = 1.0 + 2.0 * lam / s**2, math.sqrt(2.0 * D0 / (s**2 + 2.0 * lam))
     return found, math.sqrt(found * (1 - found) / n), float(2.0 * student.sf(beyond / scale, degrees))
+
+
+@claim(
+    "sdsd.null-recurrent",
+    "null recurrent at Gamma = 1",
+    formula=r"\Gamma = 1\ \Rightarrow\ X\ \mathrm{null\ recurrent}",
+    statement="At Gamma = 1 the process is null recurrent: it comes back with certainty, after an infinite mean time.",
+    definitions="Linear noise, dX = -lam X dt + s X dW, whose Gamma is the same everywhere, without and with additive "
+    "noise sqrt(2 D0) dB; Gamma_H = 2 lam/s^2 is Gamma at lam = 1. Recurrent: every level between start and level is "
+    "reached with probability 1. Null: the mean time is infinite, and the probability of every bounded set tends to 0.",
+    corrected="At Gamma_H = 1 the linear equation is transient, to 0: a level ratio times the start is reached with "
+    "probability ratio^-(1 + Gamma_H). With additive noise it is positive recurrent, a Student law with 1 + Gamma_H = "
+    "2 degrees of freedom and finite mean return times; only its variance is infinite, E X^2 = 2 D0 t. Null recurrence "
+    "is at Gamma_H = -1, where the almost sure exponent vanishes.",
+    corrected_formula=r"P(\sup X_t \geq r X_0) = r^{-(1 + \Gamma_H)},\quad "
+    r"\mathrm{null\ recurrent}\ \Leftrightarrow\ \Gamma_H = -1",
+    rule="lam = 1, s^2 = 2, where Gamma and Gamma_H are both 1. As stated: share of paths from 1/2 that reach 1 "
+    "before 0.002, which must be 1; P(|X| < 1) with additive noise D0 = 1 at t = 16, which must be 0. Corrected: that "
+    "share against (1/4 - l^2)/(1 - l^2); P(|X| < 1) at t = 8 and 16 against Student's law; the mean time from 2 to 0 "
+    "over its quadrature; E X^2/(2 D0 t) at t = 1/4; and at Gamma_H = -1, lam = -1, the share of paths from 1/2 that "
+    "have not reached 1 at t = 2 and 8 against erf(ln 2/sqrt(2 s^2 t)), which tends to 0 like t^(-1/2). Numerical "
+    "error 4 lam dt.",
+)
+def null_recurrent(run: Run) -> Evidence:
+    """Measure returns of linear noise at Gamma_H = 1 and -1, and its law with additive noise.
+
+    ln X is a Brownian motion with drift -(lam + s^2/2) = -m and variance s^2 a unit of time. It ever rises by a with
+    probability exp(-2 m a/s^2) = exp(-(1 + Gamma_H) a), and before it falls by b with (1 - e^(-kb))/(e^(ka) - e^(-kb)), k = 1
+    + Gamma_H. It is null recurrent iff m = 0. With D0 > 0 the speed density (D0 + s^2 x^2/2)^(-1 - lam/s^2) is
+    integrable iff Gamma_H > -1: positive recurrence, with Student's law of 1 + Gamma_H degrees of freedom. Ito: dE
+    X^2/dt = (s^2 - 2 lam) E X^2 + 2 D0, which is 2 D0 at Gamma_H = 1. A step of the chain changes X^2 on average by
+    the factor (1 - lam dt)^2 + s^2 dt = 1 + lam^2 dt^2 there, so that the exponent k is met to a part in lam dt.
+    """
+    from scipy.special import erf
+    from scipy.stats import t as student
+
+    lam, s, D0, dt = 1.0, math.sqrt(2.0), 1.0, 1e-3
+    n = run.pick("paths", 10_000, 100_000)
+    low = 0.002
+    up = first_passage(_linear(lam, s), 0.5, (low, 1.0), dt, n, seed=run.stream(0))
+    reached, reached_error = share(up.which == 1)
+    k = 1.0 + float(theory.gamma_linear(lam, s))
+    whole = theory.return_probability(lam, s, 2.0)
+    exact = (whole - low**k) / (1.0 - low**k)
+    wide = simulate(_linear(lam, s, D0), 0.0, 2.5e-3, 16.0, n_paths=n, save_every=3200, seed=run.stream(1))
+    inside, scale = 1.0 - 2.0 * float(student.sf(1.0 / math.sqrt(2 * D0 / (s * s + 2 * lam)), k)), 0.01
+    near = {t: share(np.abs(wide.x[i]) < 1.0) for i, t in ((1, 8.0), (2, 16.0))}
+    stated = [
+        Test("share of paths from 1/2 that reach 1", reached, 1.0, reached_error, resolution=0.1, numerical=4 * dt),
+        Test("P(|X| < 1) at t = 16, additive noise", *(near[16.0][0], 0.0, near[16.0][1]), resolution=0.1),
+    ]
+    corrected = [
+        Test("share of paths from 1/2 that reach 1", reached, exact, reached_error, resolution=0.05, numerical=4 * dt),
+        *(
+            Test(f"P(|X| < 1) at t = {t:g}, additive noise", p, inside, e, resolution=0.05, numerical=scale)
+            for t, (p, e) in near.items()
+        ),
+    ]
+    back = first_passage(_linear(lam, s, D0), 2.0, (0.0, math.inf), dt, n, seed=run.stream(2))
+    expected = theory.mean_return_time(lam, s, D0, 2.0)
+    corrected.append(
+        Test(
+            "mean time from 2 to 0 / theory",
+            back.mean() / expected,
+            1.0,
+            back.stderr() / expected,
+            resolution=0.1,
+            numerical=4 * dt,
+        )
+    )
+    many = 10 * n
+    square = simulate(_linear(lam, s, D0), 0.0, 0.005, 0.25, n_paths=many, seed=run.stream(3)).final ** 2
+    value, error = mean(square / (2.0 * D0 * 0.25))
+    # E x'^2 = (1 + lam^2 dt^2) E x^2 + 2 D0 dt
+    corrected.append(Test("E X^2/(2 D0 t) at t = 1/4", value, 1.0, error, resolution=0.05, numerical=0.002))
+    times = (2.0, 8.0)
+    critical = first_passage(_linear(-0.5 * s * s, s), 0.5, (0.0, 1.0), dt, n, 8.0, seed=run.stream(4))
+    gone = np.where(critical.censored, np.inf, critical.times)
+    rows = [
+        ("1", "reach 1 from 1/2", reached, reached_error, exact),
+        ("1", "P(|X| < 1), t = 16", *near[16.0], inside),
+        ("1", "mean time from 2 to 0", back.mean(), back.stderr(), expected),
+        ("1", "E X^2/(2 D0 t), t = 1/4", value, error, 1.0),
+    ]
+    for t in times:
+        left, left_error = share(gone > t)
+        said = float(erf(math.log(2.0) / math.sqrt(2.0 * s * s * t)))
+        corrected.append(
+            Test(f"not back at t = {t:g}, Gamma_H = -1", left, said, left_error, resolution=0.05, numerical=4 * dt)
+        )
+        rows.append(("-1", f"not back at t = {t:g}", left, left_error, said))
+
+    def figure(axes: Any) -> None:
+        first, second = axes
+        first.set_title("Returns of linear noise")
+        line = np.geomspace(0.03, 8.0, 60)
+        ordered = np.sort(gone)
+        first.plot(line, 1.0 - np.searchsorted(ordered, line) / n, "o", ms=4, label="Gamma_H = -1")
+        first.plot(line, erf(math.log(2.0) / np.sqrt(2.0 * s * s * line)), color="0.2", label="erf(ln 2/sqrt(2 s^2 t))")
+        rises = np.sort(np.where(up.which == 1, up.times, np.inf))
+        first.plot(line, 1.0 - np.searchsorted(rises, line) / n, "s", ms=4, label="Gamma_H = 1")
+        first.axhline(1.0 - exact, ls="--", color="0.4", label="1 - 2^-2")
+        first.set(xscale="log", ylim=(0, 1.05), xlabel="time", ylabel="not yet from 1/2 to 1")
+        x = np.geomspace(0.1, 100.0, 80)
+        sizes = np.sort(np.abs(wide.x[2]))
+        kept = x < sizes[-10]
+        second.plot(x[kept], 1.0 - np.searchsorted(sizes, x[kept]) / n, "o", ms=4, label="t = 16, measured")
+        second.plot(
+            x, 2.0 * student.sf(x / math.sqrt(2 * D0 / (s * s + 2 * lam)), k), color="0.2", label="Student, 2 d.f."
+        )
+        second.set(
+            xscale="log", yscale="log", xlabel="x", ylabel="P(|X| > x)", title="With additive noise, Gamma_H = 1"
+        )
+
+    columns = ("Gamma_H", "quantity", "measured", "stderr", "theory")
+    return Evidence(stated, corrected, [Table("Linear noise, s^2 = 2", columns, tuple(rows))], figure, panels=2)
+
+
+# -- symmetry ----
+
+
+def _angles(points: Array) -> Array:
+    return np.arctan2(points[..., 1], points[..., 0])
+
+
+@claim(
+    "sdsd.symmetry-collapse",
+    "noise along orbits kills all but minimal norm",
+    formula=r"\mathrm{noise\ along}\ G x\ \Rightarrow\ X_t \to \mathrm{argmin}_{y \in G x}\,|y|",
+    statement="Noise along symmetry orbits destroys everything but the representatives of minimal norm.",
+    definitions="G: the rotations on the Mexican hat (|x|^2 - 1)^2; the rescalings (c x, y/c) in the valley (x y - "
+    "1)^2/2, whose points of minimal norm have the imbalance x^2 - y^2 = 0. Isotropic noise: sqrt(2 D) dW. Gradient "
+    "noise: along grad f, V = f^2/2, as noisy labels make.",
+    corrected="Not isotropic noise: its law exp(-V/D) is invariant under symmetries that keep volumes. On the hat the "
+    "angle spreads, with variance 2 D t/r^2 at first, until it is uniform, and the radius feels V - D (d - 1) ln r; in "
+    "the valley the mean imbalance stays. Gradient noise does it: a step multiplies the imbalance by exactly 1 - h^2 "
+    "e_t^2, e_t the residual used, in the limit of small steps by e^(-s^2 t), to the balanced point; without noise the "
+    "imbalance stays.",
+    corrected_formula=r"p(r) \propto r^{d-1} e^{-V(r)/D},\quad "
+    r"x_{t+1}^2 - y_{t+1}^2 = (1 - h^2 e_t^2)(x_t^2 - y_t^2)",
+    rule="As stated: on the hat (height 5, D = 0.1) entropy of the angle over 12 cells at D t = 4, less that of the "
+    "start, a half circle, which must not rise; in the valley mean imbalance at t = 4 over that of the start, (2, "
+    "1/2), with isotropic noise D = 0.1, at most 1/2. Corrected: variance of the angle at D t = 0.005 over 2 D t, mean "
+    "cosine of the angle at D t = 1, both within D/h = 2 % as E r^-2 = 1 + D/(2 h); that entropy against ln 12; in 5 "
+    "dimensions mean radius, its spread and the share below the median against the radial law; mean imbalance with "
+    "isotropic noise (numerical h times the mean of e^2); the identity to rounding; -ln(imbalance)/(s^2 t) at h = "
+    "0.005; imbalance left after 3000 steps of h = 0.05 at most 0.01; and the loss of imbalance without "
+    "noise, at most h V0/|imbalance|.",
+)
+def symmetry_collapse(run: Run) -> Evidence:
+    """Measure spreading along the circle, the law of the radius, and the imbalance under two kinds of noise.
+
+    exp(-V/D) dx is kept by every g that keeps V and volumes, so that each orbit gets its uniform law; in polar coordinates
+    the volume r^(d-1) dr adds -D (d - 1) ln r to V. The angle is a martingale with quadratic variation 2 D int dt/r^2. In
+    the valley x dx - y dy of the drift cancels, and isotropic noise adds 2 D - 2 D: E(x^2 - y^2) is constant. With one step
+    (x, y) - h e (y, x), x^2 - y^2 becomes (x - h e y)^2 - (y - h e x)^2 = (1 - h^2 e^2)(x^2 - y^2). As h goes to 0 with
+    h Var(e) = s^2 fixed the product tends to e^(-s^2 t) on every path. Without noise each step of h takes off a
+    share h^2 f^2, and f^2 |x|^2 h (1 - h |H|/2) <= the loss of V, with |x|^2 >= |x^2 - y^2|.
+    """
+    stated, corrected, rows = [], [], []
+    hat, D, n = Langevin(MexicanHat(2, height=5.0), 0.1), 0.1, run.pick("paths on the hat", 2000, 20_000)
+    start = simulate(hat, [1.0, 0.0], 1e-3, 0.05, n_paths=10 * n, seed=run.stream(0)).final
+    first, first_error = mean(_angles(start) ** 2 / (2.0 * D * 0.05))
+    corrected.append(
+        Test("variance of the angle/(2 D t), t = 0.05", first, 1.0, first_error, resolution=0.1, numerical=0.02)
+    )
+    angle = run.generator(1).uniform(-0.5 * math.pi, 0.5 * math.pi, n)
+    x0 = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    late = simulate(hat, x0, 2.5e-3, 40.0, save_every=400, seed=run.stream(2))
+    turned = _angles(late.x)
+    cosine, cosine_error = mean(np.cos(turned[10] - angle))
+    said = float(theory.direction_coherence(2, D, 10.0))
+    corrected.append(
+        Test("mean cosine of the angle at D t = 1", cosine, said, cosine_error, resolution=0.1, numerical=0.02 * said)
+    )
+    cells = np.linspace(-math.pi, math.pi, 13)
+    before, after = (diagnostics.cell_entropy(np.histogram(a, cells)[0]) for a in (angle, turned[-1]))
+    gain, gain_error = after.value - before.value, math.hypot(after.stderr, before.stderr)
+    stated.append(Test("entropy of the angle, end less start", gain, 0.0, gain_error, "at most", 0.05))
+    corrected.append(Test("entropy of the angle at the end", after.value, math.log(12), after.stderr, resolution=0.05))
+    rows += [
+        ("hat", "variance of the angle/(2 D t)", first, first_error, 1.0),
+        ("hat", "mean cosine at D t = 1", cosine, cosine_error, said),
+        ("hat", "entropy of the angle, end", after.value, after.stderr, math.log(12)),
+    ]
+    wide, dt = (
+        Langevin(MexicanHat(5, height=5.0), 0.5),
+        5e-4,
+    )  # curvature 40: the chain's variance is k dt/2 = 1 % too large
+    radius = np.linalg.norm(simulate(wide, [1.0, 0, 0, 0, 0], dt, 0.5, n_paths=3 * n, seed=run.stream(3)).final, axis=1)
+    line = np.linspace(0.4, 1.7, 2601)
+    density, cdf = theory.radial_density(wide)(line), theory.radial_cdf(wide)
+    middle, square = (float(np.trapezoid(line**k * density, line)) for k in (1, 2))
+    median = float(np.interp(0.5, cdf(line), line))
+    spread = math.sqrt(square - middle**2)
+    value, error = mean(radius)
+    width, width_error = mean((radius - middle) ** 2 / spread**2)
+    below, below_error = share(radius < median)
+    corrected += [
+        Test("mean radius, d = 5", value, middle, error, resolution=0.01, numerical=0.001),
+        Test("variance of the radius / theory, d = 5", width, 1.0, width_error, resolution=0.15, numerical=0.02),
+        Test("share of radii below the median, d = 5", below, 0.5, below_error, resolution=0.05, numerical=0.005),
+    ]
+    rows.append(("hat, d = 5", "mean radius", value, error, middle))
+    valley, m = RescalingValley(), run.pick("paths in the valley", 10_000, 100_000)
+    places = simulate(Langevin(valley, 0.1), [2.0, 0.5], 2e-3, 4.0, n_paths=m, seed=run.stream(4)).final
+    kept, kept_error = mean((places[:, 0] ** 2 - places[:, 1] ** 2) / 3.75)
+    stated.append(Test("imbalance left by isotropic noise", kept, 0.5, kept_error, "at most", 0.05))
+    # E e^2 = 2 E V is of the order D: h t E e^2 < 0.002
+    corrected.append(Test("imbalance left by isotropic noise", kept, 1.0, kept_error, resolution=0.1, numerical=0.003))
+    h, e = 0.05, 1.0
+    model = LabelNoise(valley, e * math.sqrt(h))
+    noise = run.generator(5).standard_normal((200, 20)) * math.sqrt(h)
+    path = simulate(model, [2.0, 0.5], h, noise=noise, save_every=1).x
+    imbalance = path[..., 0] ** 2 - path[..., 1] ** 2
+    residual = path[:-1, :, 0] * path[:-1, :, 1] - 1.0 - e / math.sqrt(h) * noise
+    off = float(np.abs(imbalance[1:] / imbalance[:-1] - theory.imbalance_factor(h, residual)).max())
+    # x^2 - y^2 loses |x|^2/|x^2 - y^2| in relative accuracy, at most 1e4 here
+    corrected.append(
+        Test("imbalance after a step over that before, less 1 - h^2 e^2", off, 0.0, resolution=1e-10, numerical=1e-11)
+    )
+    ends = simulate(model, [2.0, 0.5], h, 150.0, n_paths=m // 20, save_every=60, seed=run.stream(6))
+    left = np.abs(ends.x[..., 0] ** 2 - ends.x[..., 1] ** 2) / 3.75
+    last, last_error = mean(left[-1])
+    corrected.append(Test("imbalance left by gradient noise", last, 0.01, last_error, "at most", 0.0))
+    s, small = 0.5, 0.005
+    limit = simulate(LabelNoise(valley, s), [2.0, 0.5], small, 8.0, n_paths=m // 20, seed=run.stream(7)).final
+    rate, rate_error = mean(
+        -np.log((limit[:, 0] ** 2 - limit[:, 1] ** 2) / 3.75) / -math.log(theory.imbalance_decay(s, 8.0))
+    )
+    # e_t^2 is on average s^2/h + E f^2, E f^2 < h |x|^2/(2 - h |x|^2) of it: 1 %
+    corrected.append(
+        Test("-ln(imbalance)/(s^2 t), small steps", rate, 1.0, rate_error, resolution=0.06, numerical=0.03)
+    )
+    flow = Langevin(valley, 1.0)
+    still = simulate(flow, [2.0, 1.0], 0.01, noise=np.zeros((500, 1, 2)), save_every=1).x[:, 0]
+    lost = 1.0 - float(still[-1, 0] ** 2 - still[-1, 1] ** 2) / 3.0
+    corrected.append(
+        Test("imbalance lost without noise", lost, 0.0, resolution=0.01, numerical=0.01 * 0.5 / 3.0 * 1.05)
+    )
+    rows += [
+        ("valley, isotropic", "imbalance left", kept, kept_error, 1.0),
+        ("valley, gradient noise", "-ln(imbalance)/(s^2 t)", rate, rate_error, 1.0),
+        ("valley, gradient noise", "imbalance left", last, last_error, 0.0),
+        ("valley, no noise", "imbalance lost", lost, 0.0, 0.0),
+    ]
+
+    def figure(axes: Any) -> None:
+        ring, well = axes
+        turn = np.linspace(0, 2 * math.pi, 200)
+        ring.plot(np.cos(turn), np.sin(turn), lw=1, color="0.6")
+        ring.plot(*late.x[0, :300].T, ".", ms=4, label="start")
+        ring.plot(*late.x[-1, :300].T, ".", ms=4, label="D t = 4")
+        ring.set(xlabel="x", ylabel="y", aspect="equal", title="Isotropic noise on the hat")
+        u = np.linspace(0.3, 3.3, 200)
+        well.plot(u, 1.0 / u, lw=1, color="0.6")
+        well.plot(*places[:400].T, ".", ms=3, label="isotropic, t = 4")
+        well.plot(*ends.x[:, 0].T, lw=1, label="gradient noise")
+        well.plot(*still.T, lw=2, label="no noise")
+        well.plot([1], [1], "*", ms=14, color="k", label="minimal norm")
+        well.set(xlabel="x", ylabel="y", xlim=(-0.5, 4), ylim=(-0.8, 2.6), title="The valley xy = 1")
+
+    columns = ("system", "quantity", "measured", "stderr", "theory")
+    return Evidence(stated, corrected, [Table("Two symmetries, two noises", columns, tuple(rows))], figure, panels=2)
+
+
+# -- volume ----
+
+
+def _discs(x: Array) -> Array:
+    """Return the area of the union of discs of radius 1 around the points of each configuration."""
+    return np.array([diagnostics.union_of_balls(c.reshape(-1, 2), 1.0).value for c in x])
+
+
+@claim(
+    "sdsd.density",
+    "realised volume never increases",
+    formula=r"\frac{d}{ds}\,\mathrm{E}\,\mathcal{V}(s) \leq 0,\quad \mathcal{V} = \mu\left(\bigcup_i E_i\right)",
+    statement="The realised volume, that of the union of the sets E_i, never increases in expectation.",
+    definitions="E_i: discs of radius 1 around n = 3 points in the plane, and as a differentiable form bumps of width "
+    "1. L_geom = H_G + lambda V, with H_G the entropy of the orbit under relabelling of the points, lambda = 1. The "
+    "points follow dc = -grad L_geom dt + sqrt(2 D) dW.",
+    corrected="Under diffusion alone it increases. Under noisy descent it changes at the rate -grad V.grad L_geom + D "
+    "lap V: it falls while the drift dominates, D lap V < grad V.grad L_geom, and rises beyond (lap V > 0 where points "
+    "are close).",
+    corrected_formula=r"\frac{d\,\mathrm{E}V}{dt} = \mathrm{E}\left[-\nabla V\cdot\nabla L + D\,\Delta V\right],\quad "
+    r"L = H_G + \lambda V",
+    rule="As stated: mean area of the union of three discs that start at one point and diffuse, D = 1/2, at t = 1 "
+    "less that at the start, at most 0. Corrected: mean volume of three bumps at t = 0.2, 1 and 5 against theory "
+    "(relative, steps are exact); one-step change of V under L_geom from two triangles and from coincident points, at "
+    "D = 0.5, 1 and 2 times the critical D = grad V.grad L/lap V (0.3 for coincident points), against the generator "
+    "(resolution a tenth of its second term at the critical D), and its sign; its second-order term is bounded by the "
+    "derivatives of a bump. Mean area of the discs under descent from a triangle, D = 0.02, at t = 0.3 less that at "
+    "the start, at most 0.",
+)
+def density(run: Run) -> Evidence:
+    """Measure the volume of a union under diffusion and under noisy descent.
+
+    Ito's formula for V(c_1, ..., c_n). Coincident points have the least V of all, so that any motion increases it. The step's
+    bias is dt (|b|^2 |Hess V|/2 + D |b||grad lap V| + D^2 |lap^2 V|/2) with b = -grad L; each derivative of V by c_i meets one
+    factor 1 - phi_i only, and Hermite polynomials bound the integrals: 2 pi times 3, 11 and 48 for n = 3.
+    """
+    loss, paths, t_end = GeometricLoss(3), run.pick("paths", 500, 5000), 1.0
+    free = Langevin(QuadraticForm(np.zeros(6)), 0.5)
+    apart = simulate(free, np.zeros(6), t_end, t_end, n_paths=paths, seed=run.stream(0)).final
+    rise, rise_error = mean(_discs(apart) - math.pi)
+    stated = [Test("mean area of three discs after diffusion, change", rise, 0.0, rise_error, "at most", 0.1)]
+    corrected, rows, drawn = [], [("discs, diffusion alone", 0.5, rise, rise_error, math.nan)], []
+    for i, t in enumerate((0.2, 1.0, 5.0)):
+        spread = simulate(free, np.zeros(6), t, t, n_paths=20 * paths, seed=run.stream(1 + i)).final
+        value, error = mean(loss.volume(spread) / float(theory.diffusing_union_volume(3, 0.5, t)))
+        corrected.append(Test(f"mean volume of three bumps / theory, t = {t:g}", value, 1.0, error, resolution=0.02))
+        drawn.append((t, value * float(theory.diffusing_union_volume(3, 0.5, t))))
+    V, dt, pairs = GeometricLoss(3, entropy=0.0), 1e-4, run.pick("antithetic pairs", 20_000, 200_000)
+    shape = np.array([[0.0, 1.0], [-(0.75**0.5), -0.5], [0.75**0.5, -0.5]])
+    places = {"triangle, side 0.7": 0.4 * shape, "triangle, side 1.2": 0.7 * shape, "one point": 0.0 * shape}
+    rng = run.generator(5)
+    for name, place in places.items():
+        x = place.ravel()
+        b = float(np.linalg.norm(loss.gradient(x)))
+        pull, curve = float(V.gradient(x) @ loss.gradient(x)), float(V.laplacian(x))
+        critical = pull / curve if b > 0.0 else 0.3
+        for part in (0.5, 1.0, 2.0) if b > 0.0 else (1.0,):
+            D = part * critical
+            change, error = _one_step(Langevin(loss, D), V, x, dt, pairs, rng)
+            bias = 2.0 * math.pi * dt * (1.5 * b * b + 11.0 * D * b + 24.0 * D * D)
+            expected = float(theory.observable_generator(V, loss, x, D))
+            label = f"rate of the volume, {name}, D = {D:.3g}"
+            corrected.append(Test(label, change, expected, error, resolution=0.1 * critical * curve, numerical=bias))
+            if b == 0.0 or part == 2.0:
+                corrected.append(Test(f"{label}: rises", change, 0.0, error, "at least", numerical=bias))
+            elif part == 0.5:
+                corrected.append(Test(f"{label}: falls", change, 0.0, error, "at most", numerical=bias))
+            rows.append((name, D, change, error, expected))
+    begin = (1.2 * shape).ravel()
+    curves = {}
+    for i, D in enumerate((0.02, 2.0)):
+        curves[D] = simulate(Langevin(loss, D), begin, 0.01, 1.2, n_paths=paths, save_every=15, seed=run.stream(6 + i))
+    early = _discs(curves[0.02].x[2])
+    fall, fall_error = mean(early - float(_discs(begin[None])[0]))
+    corrected.append(Test("mean area of three discs, descent, change", fall, 0.0, fall_error, "at most", 0.0))
+    rows.append(("discs, descent, t = 0.3", 0.02, fall, fall_error, math.nan))
+
+    def figure(axes: Any) -> None:
+        first, second = axes
+        line = np.linspace(0.0, 5.2, 100)
+        first.plot(line, theory.diffusing_union_volume(3, 0.5, line) / (2 * math.pi), label="diffusion alone, theory")
+        first.plot(*np.array([(t, v / (2 * math.pi)) for t, v in drawn]).T, "ok", ms=6, label="measured")
+        first.axhline(
+            theory.diffusing_union_volume(3, 0.5, 0.0) / (2 * math.pi), ls=":", color="0.3", label="bound, as stated"
+        )
+        first.set(xlabel="time", ylabel="mean volume/(2 pi w^2)", title="Three bumps from one point")
+        for D, found in curves.items():
+            second.plot(
+                found.t, [loss.volume(x).mean() / (2 * math.pi) for x in found.x], lw=2, label=f"descent, D = {D:g}"
+            )
+        second.set(xlabel="time", ylabel="mean volume/(2 pi w^2)", title="From a triangle down L_geom")
+
+    columns = ("points", "D", "change", "stderr", "theory")
+    rows_shown = tuple(row if math.isfinite(row[4]) else (*row[:4], "") for row in rows)
+    return Evidence(stated, corrected, [Table("Change of the volume", columns, rows_shown)], figure, panels=2)
+
+
+# -- the estimate ----
+
+
+@claim(
+    "sdsd.sgd-gamma",
+    "Gamma from 20 minibatch gradients",
+    formula=r"\hat\Gamma = \frac{|\bar g|^2}{\sum_i \mathrm{Var}\,g_i + 10^{-10}},\quad n = 20",
+    statement="Gamma of stochastic gradient descent is measured by the squared norm of the mean of 20 minibatch "
+    "gradients over their summed variance.",
+    definitions="Minibatches of B examples, drawn with replacement, of a least-squares problem with 256 examples and "
+    "40 parameters; mean mu and covariance S/B of their gradients follow from all examples: Gamma = B |mu|^2/tr S. The "
+    "ratio C of the document on phase transitions is the same number.",
+    corrected="The ratio is Gamma + 1/n on average, 0.05 where Gamma is 0; less |variance|/n it is right. Gamma is "
+    "proportional to the size of the batch: Gamma = 1 is a statement on B.",
+    corrected_formula=r"\mathrm{E}\,\hat\Gamma \approx \Gamma + \frac{1}{n},\quad "
+    r"\hat\Gamma_0 = \frac{|\bar g|^2}{T} - \frac{1}{n},\quad \Gamma_B = B\,\Gamma_1",
+    rule="Mean of the ratio over repeats against Gamma at the minimum (Gamma = 0) and at a point where Gamma = 0.15 "
+    "at B = 8 (resolution half of 1/n). Corrected: mean of the estimate without bias at both, and at that point for B "
+    "= 64, where Gamma = 1.2 (resolution 0.03 + 0.1 Gamma); and the share of 95 % intervals that hold Gamma, 0.93 or "
+    "more. The bias of the quotient is bounded by (Gamma + 1/n)(v + sqrt(u v)), u and v the relative variances of "
+    "squared mean and summed variance.",
+)
+def sgd_gamma(run: Run) -> Evidence:
+    """Measure the bias of the ratio on minibatches of a least-squares problem.
+
+    E|mean g|^2 = |mu|^2 + tr S/(B n); the summed variance T is unbiased for tr S/B. E[A/T] differs from E A/E T by at most
+    (E A/E T)(v + sqrt(u v)) to leading order, v = Var T/(E T)^2 = (k - 1)/n + 2 tr S^2/(n (tr S)^2) at most, k the
+    kurtosis of the length of a gradient, and u = Var A/(E A)^2.
+    """
+    n, repeats, d, total = 20, run.pick("repeats", 1000, 10_000), 40, 256
+    rng = run.generator(0)
+    inputs = rng.standard_normal((total, d))
+    targets = inputs @ rng.standard_normal(d) + rng.standard_normal(total)
+    best = np.asarray(np.linalg.lstsq(inputs, targets, rcond=None)[0], dtype=np.float64)
+    stated, corrected, rows, drawn = [], [], [], []
+    away = _step_away(inputs, targets, best, 0.15 / 8)
+    for i, (name, theta, B) in enumerate((("minimum", best, 8), ("slope", away, 8), ("slope", away, 64))):
+        g = inputs * (inputs @ theta - targets)[:, None]  # gradients of (a.theta - b)^2/2
+        S = np.cov(g.T, bias=True) / B
+        Gamma = theory.gradient_consolidation(g.mean(axis=0), S)
+        rng = run.generator(1 + i)
+        found = [diagnostics.consolidation(g[rng.integers(total, size=(n, B))].mean(axis=1)) for _ in range(repeats)]
+        ratio, ratio_error = mean(np.array([c.plug_in for c in found]))
+        value, error = mean(np.array([c.C for c in found]))
+        held, held_error = share(np.array([c.interval[0] <= Gamma <= c.interval[1] for c in found]))
+        T, A = (np.array([getattr(c, key) for c in found]) for key in ("noise", "plug_in"))
+        v, u = float((T / T.mean()).var()), float((A * T / (A * T).mean()).var())
+        bias = (Gamma + 1.0 / n) * (v + math.sqrt(u * v))
+        label = f"Gamma = {Gamma:.2g}, B = {B}"
+        if B == 8:
+            stated.append(Test(f"mean ratio, {label}", ratio, Gamma, ratio_error, resolution=0.5 / n, numerical=bias))
+        corrected += [
+            Test(f"mean estimate, {label}", value, Gamma, error, resolution=0.03 + 0.1 * Gamma, numerical=bias),
+            Test(f"coverage, {label}", held, 0.93, held_error, "at least", resolution=0.04),
+        ]
+        rows.append((name, B, Gamma, ratio, value, error, held))
+        drawn.append((Gamma, ratio, ratio_error, value, error, [c.plug_in for c in found], [c.C for c in found]))
+
+    def figure(ax: Axes) -> None:
+        edges = np.linspace(-0.05, 0.15, 60).tolist()
+        for values, label in zip(drawn[0][5:], ("ratio, as stated", "without bias"), strict=True):
+            ax.hist(values, edges, histtype="step", lw=2, density=True, label=label)
+        ax.axvline(0.0, ls=":", color="0.3", label="Gamma")
+        ax.set(xlabel="estimate of Gamma", ylabel="density", title="At the minimum: 20 minibatches of 8")
+
+    columns = ("point", "B", "Gamma", "ratio", "without bias", "stderr", "coverage of 95 %")
+    return Evidence(stated, corrected, [Table("Means over repeats", columns, tuple(rows))], figure)
+
+
+def _step_away(inputs: Array, targets: Array, best: Array, Gamma: float) -> Array:
+    """Return parameters on a ray from the minimum at which single examples have that Gamma."""
+    from scipy.optimize import brentq
+
+    ray = np.ones(len(best)) / math.sqrt(len(best))
+
+    def excess(length: float) -> float:
+        g = inputs * (inputs @ (best + length * ray) - targets)[:, None]
+        return theory.gradient_consolidation(g.mean(axis=0), np.cov(g.T, bias=True)) - Gamma
+
+    return best + float(brentq(excess, 0.0, 10.0)) * ray

@@ -19,6 +19,7 @@ from shld_sim.theory.consolidation import (
     gamma,
     gamma_hessian,
     mean_curvature,
+    observable_generator,
 )
 from shld_sim.theory.edge import (
     best_step,
@@ -56,7 +57,9 @@ from shld_sim.theory.multiplicative import (
     chain_mean_square_threshold,
     gamma_linear,
     kesten_tail_exponent,
+    mean_return_time,
     mean_square_exponent,
+    return_probability,
 )
 from shld_sim.theory.signal import (
     descent_probability,
@@ -78,6 +81,14 @@ from shld_sim.theory.stable import (
     stable_pdf,
     stable_ppf,
 )
+from shld_sim.theory.symmetry import (
+    diffusing_union_volume,
+    direction_coherence,
+    imbalance_decay,
+    imbalance_factor,
+    radial_cdf,
+    radial_density,
+)
 from shld_sim.theory.uncertainty import (
     cramer_rao_product,
     gaussian_uncertainty_product,
@@ -98,6 +109,8 @@ __all__ = [
     "corrected_energy_bound",
     "cramer_rao_product",
     "descent_probability",
+    "diffusing_union_volume",
+    "direction_coherence",
     "energy_generator",
     "energy_generator_as_stated",
     "euler_stable_scale",
@@ -117,16 +130,20 @@ __all__ = [
     "harmonic_stable_cdf",
     "harmonic_stable_density",
     "harmonic_stable_scale",
+    "imbalance_decay",
+    "imbalance_factor",
     "imkeller_pavlyukevich_time",
     "kesten_tail_exponent",
     "kramers_rate_as_stated",
     "log_partition_function",
     "mean_curvature",
     "mean_exit_time",
+    "mean_return_time",
     "mean_square_exponent",
     "metric_consolidation",
     "noisy_margin",
     "one_step_change",
+    "observable_generator",
     "ornstein_uhlenbeck_moments",
     "partition_function",
     "progress_factor",
@@ -137,6 +154,9 @@ __all__ = [
     "quartic_second_moment",
     "quartic_stable_cdf",
     "quartic_stable_density",
+    "radial_cdf",
+    "radial_density",
+    "return_probability",
     "split_stable_scale",
     "stable_cdf",
     "stable_pdf",

@@ -46,6 +46,40 @@ def energy_generator(potential: Potential, x: ArrayLike, diffusion: ArrayLike) -
     return (-_drift(potential, points) + _curvature_trace(potential, points, D))[()]
 
 
+def observable_generator(observable: Potential, potential: Potential, x: ArrayLike, diffusion: ArrayLike) -> Any:
+    """Return ``-grad f.grad V + tr(D_s Hess f)``, the mean rate of change of f along ``dX = -grad V dt + sqrt(2 D_s) dW``.
+
+    With f = V it is `energy_generator`.
+
+    Parameters
+    ----------
+    observable : Potential
+        f, a function of the same d coordinates.
+    potential : Potential
+        The landscape V, d dimensions.
+    x : array_like, shape (...) when d == 1, else (..., d)
+        Points.
+    diffusion : array_like
+        ``D_s``, as in `energy_generator`.
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+        Unit of f per time, one value per point.
+
+    Raises
+    ------
+    ValueError
+        If the dimensions differ, or as `energy_generator`.
+    """
+    if observable.dim != potential.dim:
+        raise ValueError(f"observable must have the {potential.dim} dimensions of potential, got {observable.dim}")
+    points, D = _arguments(potential, x, diffusion)
+    product = observable.gradient(points) * potential.gradient(points)
+    falls = product if potential.dim == 1 else product.sum(axis=-1)
+    return (-falls + _curvature_trace(observable, points, D))[()]
+
+
 def energy_generator_as_stated(potential: Potential, x: ArrayLike, diffusion: ArrayLike) -> Any:
     """Return ``-|grad V|^2 + tr D_s``: the energy drift as the document states it.
 
