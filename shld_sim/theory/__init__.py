@@ -43,6 +43,7 @@ from shld_sim.theory.kramers import (
     arrhenius_time,
     eyring_kramers_rate,
     kramers_rate_as_stated,
+    underdamped_kramers_rate,
 )
 from shld_sim.theory.levy_exit import (
     getoor_mean_exit_time,
@@ -144,4 +145,5 @@ __all__ = [
     "step_threshold",
     "uncertainty_bound",
     "uncertainty_product",
+    "underdamped_kramers_rate",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shld_sim.models import Langevin, LevyFlight, noise_strength
+from shld_sim.models import Langevin, LevyFlight, Underdamped, noise_strength
 
 
-def strength(model: Langevin | LevyFlight) -> float:
+def strength(model: Langevin | LevyFlight | Underdamped) -> float:
     """Return D or sigma as a float; schedules were refused before by `require`."""
     value = noise_strength(model)
     if not isinstance(value, float):
