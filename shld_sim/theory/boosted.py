@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -28,7 +29,7 @@ def descent_survival(
     window: int = 10,
     warm_up: int = 50,
 ) -> Array:
-    r"""Return the probability that the chain :math:`x' = x - \eta V'(x) + \sqrt{2 D\,dt}\,\xi` has not left after 0, 1, ... steps.
+    r"""Return the probability that the chain :math:`x' = x - \eta V'(x) + \sqrt{2 D\,dt}\,\xi` is inside after 0, 1, ... steps.
 
     D is multiplied by ``boost`` for ``window`` steps wherever :math:`V'^2/D` lies below ``threshold`` after the step number
     ``warm_up`` and no window is open. The pairs (position, steps left in the window) are a Markov chain with Gaussian
@@ -133,7 +134,7 @@ def _nodes(potential: Potential, low: float, high: float, width: float, level: f
             cuts.append(float(brentq(excess, fine[i], fine[i + 1], xtol=1e-14)))
     ends = np.unique(cuts)
     x, weights = [], []
-    for a, b in zip(ends[:-1], ends[1:], strict=True):
+    for a, b in itertools.pairwise(ends.tolist()):
         n = 16 + math.ceil(2.0 * (b - a) / width)
         s, w = np.polynomial.legendre.leggauss(n)
         x.append(a + 0.5 * (b - a) * (s + 1.0))
