@@ -44,6 +44,8 @@ LEFT = (-math.inf, 0.0)
     "density obeys Fokker-Planck",
     formula=r"\partial_t p = \nabla\cdot(p\,\nabla V) + D\,\Delta p",
     statement="The density of dX = -V'(X) dt + sqrt(2D) dW obeys dp/dt = d/dx (p V') + D d2p/dx2 at every time.",
+    definitions="p is the density of X at time t; the drift is minus the gradient of the loss V, D a constant. Here V = (x^2 - "
+    "1)^2/4, D = 0.25.",
     rule="Ensemble in the double well from a point, at three times, against the grid solver: P(X > 0), E X^2 and the "
     "chi-square of a 40-bin histogram (as a normal score, at most 5). Euler and grid bias is bounded by 0.002.",
 )
@@ -96,8 +98,11 @@ def master_equation(run: Run) -> Evidence:
 @claim(
     "shld.langevin",
     "Euler-Maruyama follows the SDE",
+    formula=r"x_{n+1} = x_n - \nabla V(x_n)\,dt + \sqrt{2 D\,dt}\,\xi_n",
     statement="Noisy gradient steps x - grad V dt + sqrt(2 D dt) xi follow the Langevin equation: with additive noise the "
     "error of the paths and of the averages falls like dt.",
+    definitions="xi is standard normal. Strong error: E|X_dt - X| at t = 1 on the same Brownian path; weak error: that of E "
+    "X^2.",
     rule="Double well, steps 2^-3 to 2^-7 coupled to 2^-11 on the same Brownian paths: slope of log E|X_dt - X| (strong) "
     "and of log |E X_dt^2 - E X^2| (weak) against log dt, standard errors from 20 independent batches, curvature of the "
     "error curve bounded by 0.15; and the finest strong error, at most 0.01.",
@@ -155,7 +160,9 @@ def langevin(run: Run) -> Evidence:
 @claim(
     "shld.gibbs",
     "stationary law is Gibbs",
+    formula=r"p(x) = \frac{1}{Z}\,e^{-V(x)/D}",
     statement="The stationary density is exp(-V/D)/Z.",
+    definitions="Z normalises; D is the constant of dX = -V' dt + sqrt(2D) dW, a temperature.",
     rule="Grid steady state against quadrature (largest relative difference, at most 1e-10); long simulation in the double "
     "well: E X^2 and E X^4 against quadrature with the Euler bias bounded by dt; and the Euler chain on k x^2/2 at the "
     "coarse step k dt = 0.4 against its exact variance D/(k (1 - k dt/2)), 25 % above D/k.",
@@ -202,15 +209,27 @@ def gibbs(run: Run) -> Evidence:
 @claim(
     "shld.kramers",
     "Kramers rate with omega0/2pi",
+    formula=r"k = \frac{\omega_0}{2\pi}\,e^{-\Delta E/D}",
     statement="A path leaves a well at the rate omega0/(2 pi) exp(-dE/D), omega0 the Hessian eigenvalue at the minimum, as "
     "D falls.",
+    definitions="dE is the height of the saddle b over the minimum a; omega0 = V''(a) as stated (a Hessian eigenvalue, not its "
+    "root). The rate is that from well to well, half of one over the mean time to the saddle.",
     corrected="Eyring-Kramers: sqrt(V''(a) |V''(b)|)/(2 pi) exp(-dE/D).",
+    corrected_formula=r"k = \frac{1}{2\pi}\sqrt{V''(a)\,|V''(b)|}\;e^{-\Delta E/D}"
+    "\n"
+    r"k = \frac{|\lambda_-|}{2\pi}\sqrt{\frac{\det H_a}{|\det H_b|}}\;e^{-\Delta E/D}",
     rule="Exact rate 1/(2 T(minimum to saddle)) by quadrature at barrier/D = 25, where Eyring-Kramers is within 3 D, "
     "against both formulas. The exact rate itself must be reached by four routes: quadrature, backward equation on the "
     "grid (400 cells), spectral gap, and simulated exits (dt = 1e-3, bridge-corrected).",
 )
 def kramers(run: Run) -> Evidence:
-    """Compare the stated and the Eyring-Kramers rate with the exact one, found by four routes."""
+    """Compare the stated and the Eyring-Kramers rate with the exact one, found by four routes.
+
+    The mean time from the minimum a to the top b is T = (1/D) int_a^b exp(V(y)/D) int_-inf^y exp(-V(z)/D) dz dy, and half
+    of the paths at b fall back: k = 1/(2T). For small D the inner integral is sqrt(2 pi D/V''(a)) exp(-V(a)/D) wherever the
+    outer one counts, near b, where it is half of sqrt(2 pi D/|V''(b)|) exp(V(b)/D): 2T = (2 pi/sqrt(V''(a)|V''(b)|))
+    exp(dE/D). The width of the top matters as much as that of the well.
+    """
     potential = DoubleWell()
 
     def exact(D: float) -> float:
@@ -302,13 +321,20 @@ def kramers(run: Run) -> Evidence:
 @claim(
     "shld.escape-time",
     "escape time exp(dE/D)",
+    formula=r"\tau = e^{\Delta E/D}",
     statement="The time to escape over a barrier dE is tau = exp(dE/D).",
+    definitions="dE is the height of the barrier over the minimum, tau the mean time to the other minimum.",
     corrected="tau = 2 pi/sqrt(V''(a) |V''(b)|) exp(dE/D) for the passage to the other well.",
+    corrected_formula=r"\tau = \frac{2\pi}{\sqrt{V''(a)\,|V''(b)|}}\;e^{\Delta E/D}",
     rule="Mean time from one minimum to the other by quadrature at barrier/D = 25 (asymptotics good to 3 D) against both, "
     "and simulated at D = 0.1 against quadrature.",
 )
 def escape_time(run: Run) -> Evidence:
-    """Compare the passage time between the minima with exp(dE/D) with and without its prefactor."""
+    """Compare the passage time between the minima with exp(dE/D) with and without its prefactor.
+
+    The mean time to climb from a to the top b is 1/(2k) (see shld.kramers); from b it is as likely to fall back, so that the
+    other minimum is reached after 1/k = (2 pi/sqrt(V''(a)|V''(b)|)) exp(dE/D). exp(dE/D) has no unit of time.
+    """
     model = Langevin(DoubleWell(), D=0.01)
     domain = (-math.inf, 1.0)
     exact = float(theory.mean_exit_time(model, -1.0, domain))
@@ -358,15 +384,27 @@ def escape_time(run: Run) -> Evidence:
 @claim(
     "shld.uncertainty",
     "uncertainty product >= D/2",
+    formula=r"\mathrm{sd}(x)\;\mathrm{sd}(V') \geq \frac{D}{2}",
     statement="For any density, sd(x) sd(V'(x)) >= D/2.",
+    definitions="sd is the standard deviation under the density p of x; V' the gradient of the loss at x.",
     corrected="For the Gibbs law sd(x) sd(V') >= D, with equality iff V is quadratic, and in d dimensions "
     "sum_i Cov(x_i, d_i V) = D d. For every smooth density, sd(x) sqrt(E|D (ln p)'|^2) >= D.",
+    corrected_formula=r"p = e^{-V/D}/Z:\quad \mathrm{sd}(x)\;\mathrm{sd}(V') \geq D,\quad "
+    r"\sum_i\mathrm{Cov}(x_i,\partial_i V) = D\,d"
+    "\n"
+    r"\mathrm{sd}(x)\;\sqrt{\mathrm{E}\,|D\,\partial_x\ln p|^2} \geq D",
     rule="A normal density of width 0.1 at the bottom of the double well, D = 0.1, by quadrature. Corrected: Gibbs products "
     "of four landscapes at three D by quadrature and one by simulation, the covariance sum on a Mexican hat by simulation, "
     "and the Cramer-Rao product of mixtures of normal densities.",
 )
 def uncertainty(run: Run) -> Evidence:
-    """Look for densities below the stated bound, and check the Gibbs and Cramer-Rao forms."""
+    """Look for densities below the stated bound, and check the Gibbs and Cramer-Rao forms.
+
+    For any smooth density E[(x - E x) (ln p)'] = -1, by parts. Schwarz: sd(x) sqrt(E|(ln p)'|^2) >= 1 (Cramer-Rao); times D. For
+    p = exp(-V/D)/Z D (ln p)' = -V', whose mean is 0: Cov(x, V') = D, hence sd(x) sd(V') >= D, with equality iff V' is
+    linear in x. In d dimensions each Cov(x_i, d_i V) = D. Without p = exp(-V/D)/Z the gradient has nothing to do with p: a
+    narrow density at a minimum has both factors small.
+    """
     D = 0.1
     narrow = float(theory.gaussian_uncertainty_product(DoubleWell(), 1.0, 0.1))
     stated = [Test("sd(x) sd(V')/D, normal density at the minimum", narrow / D, 0.5, 0, "at least", numerical=1e-9)]
@@ -423,14 +461,26 @@ def _rippled_gradient(x, p):
 @claim(
     "shld.convergence",
     "energy bound with floor D d/lmin",
+    formula=r"\mathrm{E}\,V(t) - V^* \leq (V_0 - V^*)\,e^{-\lambda_{\min}t} + \frac{D\,d}{\lambda_{\min}}",
     statement="If H >= lmin then E V(t) - V* <= (V0 - V*) exp(-lmin t) + D d/lmin.",
+    definitions="H is the Hessian of V, V* its least value, V0 = V(X_0), d the dimension.",
     corrected="If lmin <= H <= lmax: E V(t) - V* <= (V0 - V*) exp(-2 lmin t) + D d lmax/(2 lmin) (1 - exp(-2 lmin t)), and "
     "the stationary energy is at most D d (1 - lmin/(2 lmax)).",
+    corrected_formula=r"\mathrm{E}\,V(t) - V^* \leq (V_0 - V^*)\,e^{-2\lambda_{\min}t} + "
+    r"\frac{D\,d\,\lambda_{\max}}{2\lambda_{\min}}\,(1 - e^{-2\lambda_{\min}t})"
+    "\n"
+    r"\mathrm{E}\,V(\infty) - V^* \leq D\,d\,\left(1 - \frac{\lambda_{\min}}{2\lambda_{\max}}\right)",
     rule="Simulated E V in a quadratic well with k = 10, D = 1, whose floor is D/2, at t = 2 against the stated bound 0.1. "
     "Corrected bounds at three times on that well, on an anisotropic one and on x^2 + cos x (1 <= V'' <= 3).",
 )
 def convergence(run: Run) -> Evidence:
-    """Compare the mean energy of simulations with the stated and the corrected bound."""
+    """Compare the mean energy of simulations with the stated and the corrected bound.
+
+    Ito: (d/dt) E V = -E|grad V|^2 + D E lap V. With lmin <= H <= lmax, |grad V|^2 >= 2 lmin (V - V*) and lap V <= d lmax, so that
+    (d/dt) E(V - V*) <= -2 lmin E(V - V*) + D d lmax; Gronwall. At rest E x.grad V = D d (x from the minimum); V - V* <= x.grad
+    V - lmin |x|^2/2, |x|^2 >= x.grad V/lmax: E V - V* <= D d (1 - lmin/(2 lmax)). A quadratic rests at D d/2 whatever its
+    curvature, above D d/lmin if lmin > 2.
+    """
     n_paths, dt = run.pick("paths", 20_000, 200_000), 1e-3
     rippled = Potential(_rippled_energy, _rippled_gradient, (1.0,), minima=[0.0], saddles=[], name="x^2 + cos x - 1")
     cases: tuple[tuple[str, Langevin, ArrayLike, float, float, int], ...] = (
@@ -481,14 +531,26 @@ def convergence(run: Run) -> Evidence:
 @claim(
     "shld.consolidation",
     "C = 1 is critical everywhere",
+    formula=r"C = \frac{|\nabla V|^2}{D\,d},\quad C\approx 1\ \mathrm{critical}",
     statement="The consolidation ratio C = |grad V|^2/(D d) marks the balance of drift and noise by C = 1, in every landscape.",
+    definitions="d is the dimension. Regimes as stated: C >> 10 deterministic, 1 < C < 10 transitional, C ~ 1 critical, C < 1 "
+    "diffusive; 1 to 5 is called optimal, and the step is to be multiplied by 1.5 below .5 and by .7 above 20. Grokking is "
+    "called imminent when C < 2 and falling: this needs a trained network and is not tested here.",
     corrected="At balance, that is in the Gibbs law, E C equals the mean curvature E[lap V]/d of the landscape; scaling "
     "V -> cV, D -> cD leaves the law as it is and multiplies C by c.",
+    corrected_formula=r"\mathrm{E}\,C = \frac{\mathrm{E}\,\Delta V}{d}"
+    "\n"
+    r"V\to cV,\ D\to cD:\quad p\to p,\quad C\to c\,C",
     rule="Stationary mean of C by simulation in three landscapes against 1, and against the mean curvature by quadrature. "
     "Scaling by c = 4: the stationary E X^2 of both systems and the ratio of their C.",
 )
 def consolidation(run: Run) -> Evidence:
-    """Measure the consolidation ratio at equilibrium in several landscapes."""
+    """Measure the consolidation ratio at equilibrium in several landscapes.
+
+    By parts, E|grad V|^2 = int grad V.grad V exp(-V/D)/Z = D E lap V. Hence E C = E lap V/d, a curvature, which has a unit: with
+    V -> cV and D -> cD the law exp(-V/D)/Z stays, time runs c times as fast, and C = |grad V|^2/(D d) becomes c^2/c = c
+    times as large.
+    """
     n_paths = run.pick("paths", 80_000, 400_000)
     cases = (
         ("k = 1", Langevin(Harmonic(1.0), 0.2), 0.0, 0.01),
@@ -796,7 +858,7 @@ def estimate_d(run: Run) -> Evidence:
     2 D dt + dt^2 E|b|^2 each, are independent up to the drift b, and n of them in d dimensions over 2 D dt are chi-square.
     """
     D, T, k = 0.25, 400, 0.1
-    n_paths, rng = run.pick("paths", 2_000, 20_000), run.generator(0)
+    n_paths, rng = run.pick("paths", 8_000, 20_000), run.generator(0)
     free = np.cumsum(math.sqrt(2.0 * D) * rng.standard_normal((T, n_paths)), axis=0)
     held = simulate(Langevin(Harmonic(k), D), 0.0, 1.0, n_steps=T, n_paths=n_paths, seed=run.stream(1), save_every=1).x[
         1:
@@ -1508,9 +1570,9 @@ def momentum(run: Run) -> Evidence:
     definitions="V = (x^2 - 1)^2/4 + 0.1 x: the deeper well is the left one, by 0.2; start in the other. Success: left of "
     "the saddle at the end, t = 50 or 200. Schedules from D = 0.3: cosine and exponential to 0.02, and 0.3 ln 2/ln(2 + t). "
     "Constant: the best of all D between 0.02 and 0.5, by the grid.",
-    corrected="For finding the well a constant D that is tuned to the barrier and to the time does better. Cooling finds it more often than constant noise of the "
-    "strength at its start or at its end, without tuning; and it ends cold: the mean loss at the end is lower than with "
-    "any constant D.",
+    corrected="For finding the well a constant D that is tuned to the barrier and to the time does better. Cooling finds it "
+    "more often than constant noise of the strength at its start or at its end, without tuning; and it ends cold: the mean "
+    "loss at the end is lower than with any constant D.",
     corrected_formula=r"\mathrm{E}\,V_{\mathrm{cooled}}(t) < \min_D\,\mathrm{E}\,V_D(t)",
     rule="Share of simulated paths in the deeper well less that of the best constant D on the grid, at least 0, for each "
     "schedule and both times (resolution 0.01). Corrected, for the cosine and the exponential: that share less the share "
