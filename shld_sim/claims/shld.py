@@ -1455,13 +1455,13 @@ def _inertial_rate(
 ) -> tuple[float, float]:
     """Return the rate from well to well of paths with inertia, and its standard error.
 
-    E sign(X_t) falls as exp(-2 k t) once motion within a well has died: two times tell k.
+    E sign(-X_t) falls as exp(-2 k t) once motion within a well has died: two times tell k.
     """
     steps = math.ceil(max(20.0 + 3.0 / friction + 2.0 * friction, 0.25 / guess) / dt)
     run = simulate(
         Underdamped(V, D, friction), -1.0, dt, n_steps=3 * steps, n_paths=n_paths, save_every=steps, seed=seed
     )
-    early, late = np.sign(run.x[1]), np.sign(run.x[3])
+    early, late = -np.sign(run.x[1]), -np.sign(run.x[3])  # all start on the left
     # where nothing is left of the sign, the rate is bounded from below: three standard errors stand for it
     first, last = (max(float(s.mean()), 3.0 / math.sqrt(n_paths)) for s in (early, late))
     spread = (late / last - early / first).std() / math.sqrt(n_paths)
