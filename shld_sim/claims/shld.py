@@ -1457,15 +1457,15 @@ def _inertial_rate(
 
     E sign(-X_t) falls as exp(-2 k t) once motion within a well has died: two times tell k.
     """
-    steps = math.ceil(max(20.0 + 3.0 / friction + 2.0 * friction, 0.25 / guess) / dt)
-    run = simulate(
-        Underdamped(V, D, friction), -1.0, dt, n_steps=3 * steps, n_paths=n_paths, save_every=steps, seed=seed
-    )
-    early, late = -np.sign(run.x[1]), -np.sign(run.x[3])  # all start on the left
+    settle = math.ceil((20.0 + 3.0 / friction + 2.0 * friction) / dt)
+    pieces = 1 + math.ceil(0.6 / guess / dt / settle)
+    model = Underdamped(V, D, friction)
+    run = simulate(model, -1.0, dt, n_steps=pieces * settle, n_paths=n_paths, save_every=settle, seed=seed)
+    early, late = -np.sign(run.x[1]), -np.sign(run.x[-1])  # all start on the left
     # where nothing is left of the sign, the rate is bounded from below: three standard errors stand for it
     first, last = (max(float(s.mean()), 3.0 / math.sqrt(n_paths)) for s in (early, late))
     spread = (late / last - early / first).std() / math.sqrt(n_paths)
-    duration = 2.0 * steps * dt
+    duration = (pieces - 1) * settle * dt
     return 0.5 * math.log(first / last) / duration, 0.5 * float(spread) / duration
 
 
