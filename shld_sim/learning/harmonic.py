@@ -271,7 +271,8 @@ class HarmonicLearner:
         base, eta, d = _at(self.base, self.n_steps), _at(self.learning_rate, self.n_steps), g.shape[1]
         factor, left = self._factor[rows], self._left[rows]
         # C = |grad|^2/(D d)
-        C = np.einsum("ij,ij->i", g, g) / (base * factor * d)
+        with np.errstate(over="ignore"):
+            C = np.einsum("ij,ij->i", g, g) / (base * factor * d)
         low = (self.threshold > C) & (self.n_steps > self.warm_up) & (self.boost > 1.0)
         if self.rule == "restored":
             low &= left == 0

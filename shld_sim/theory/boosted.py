@@ -133,15 +133,15 @@ def _nodes(potential: Potential, low: float, high: float, width: float, level: f
         for i in np.flatnonzero(sign[1:] != sign[:-1]):
             cuts.append(float(brentq(excess, fine[i], fine[i + 1], xtol=1e-14)))
     ends = np.unique(cuts)
+    counts = [16 + math.ceil(2.0 * (b - a) / width) for a, b in itertools.pairwise(ends.tolist())]
+    if sum(counts) > 4000:
+        raise ValueError(f"domain must be narrower for noise of width {width:.6g} a step: {sum(counts)} nodes needed")
     x, weights = [], []
-    for a, b in itertools.pairwise(ends.tolist()):
-        n = 16 + math.ceil(2.0 * (b - a) / width)
+    for (a, b), n in zip(itertools.pairwise(ends.tolist()), counts, strict=True):
         s, w = np.polynomial.legendre.leggauss(n)
         x.append(a + 0.5 * (b - a) * (s + 1.0))
         weights.append(0.5 * (b - a) * w)
     nodes = np.concatenate(x)
-    if len(nodes) > 4000:
-        raise ValueError(f"domain must be narrower for noise of width {width:.6g} a step: {len(nodes)} nodes needed")
     return nodes, np.concatenate(weights)
 
 
