@@ -27,6 +27,16 @@ EXPECTED = {
     "shld.uncertainty": "corrected",
     "shld.convergence": "corrected",
     "shld.consolidation": "corrected",
+    "shld.learning-rate": "corrected",
+    "shld.d-eff": "corrected",
+    "shld.estimate-d": "corrected",
+    "shld.noise-assisted-escape": "corrected",
+    "shld.optimizer": "corrected",
+    "shld.entropy-sign": "corrected",
+    "shld.natural-gradient": "corrected",
+    "shld.momentum": "corrected",
+    "shld.annealing": "corrected",
+    "shld.high-dim": "supported",
     "sdsd.generator": "corrected",
     "sdsd.almost-sure": "corrected",
     "levy.stationary": "supported",
@@ -203,7 +213,8 @@ def test_table_names_every_claim(ledger):
     for id, verdict in EXPECTED.items():
         assert any(line.startswith(id) and verdict in line for line in lines)
     assert max(map(len, lines)) <= 132
-    assert "25 claims: 5 supported, 20 corrected; quick, seed 0, " in lines[-1]
+    counts = [f"{list(EXPECTED.values()).count(v)} {v}" for v in ("supported", "corrected")]
+    assert f"{len(EXPECTED)} claims: {', '.join(counts)}; quick, seed 0, " in lines[-1]
 
 
 def test_json_holds_every_number(ledger):

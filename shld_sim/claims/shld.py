@@ -995,7 +995,8 @@ def noise_assisted_escape(run: Run) -> Evidence:
         length = 1000 if "0.03" in name else 5000
         law[name] = 1.0 - theory.descent_survival(V, -1.0, (low, 0.0), eta, n_steps=length, **kind)
         seen[name] = _escapes(V, n, 1000, run.stream(i), learning_rate=eta, **kind)[0]
-    stated, corrected, rows = [], [], []
+    stated, corrected = [], []
+    rows: list[tuple[Any, ...]] = []
     for i, reading in enumerate(("dt = 1", "dt = lr")):
         late = _escapes(V, many, 5000, run.stream(10 + i), learning_rate=eta, **kinds[f"{reading}, no boost"])[0]
         stuck, error = _share(late > 5000)
@@ -1046,7 +1047,7 @@ def noise_assisted_escape(run: Run) -> Evidence:
     value, error = _mean(np.log10(learner.D[np.isfinite(written)] / D))
     corrected.append(Test("as written: log10 of the factor at the exit", value, 2.0, error, "at least", 0.2))
     share, error = _share(written <= 150)
-    rows.append(("dt = lr, boost as written", 150, share, error, math.nan))
+    rows.append(("dt = lr, boost as written", 150, share, error, "-"))
 
     def figure(axes: Any) -> None:
         left, right = axes
