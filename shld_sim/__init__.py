@@ -32,18 +32,21 @@ from shld_sim.simulate import extrapolate_exit_time, first_passage, resume, simu
 from shld_sim.sweep import SweepResult, sweep
 
 if TYPE_CHECKING:
-    from shld_sim import diagnostics, plotting, theory
+    from shld_sim import diagnostics, learning, plotting, theory
     from shld_sim.claims import Ledger, verify
     from shld_sim.grid import FokkerPlanck, Grid
+    from shld_sim.learning import HarmonicLearner
     from shld_sim.rare import RareExit, rare_exit
 
 # Names that are loaded on first use, and the modules they come from.
 _LAZY = {
     "FokkerPlanck": "shld_sim.grid",
     "Grid": "shld_sim.grid",
+    "HarmonicLearner": "shld_sim.learning",
     "Ledger": "shld_sim.claims",
     "verify": "shld_sim.claims",
     "diagnostics": "shld_sim.diagnostics",
+    "learning": "shld_sim.learning",
     "RareExit": "shld_sim.rare",
     "plotting": "shld_sim.plotting",
     "rare_exit": "shld_sim.rare",
@@ -65,6 +68,7 @@ __all__ = [
     "Grid",
     "HalfSpace",
     "Harmonic",
+    "HarmonicLearner",
     "Histogram",
     "HistogramRecord",
     "Interval",
@@ -99,6 +103,7 @@ __all__ = [
     "diagnostics",
     "extrapolate_exit_time",
     "first_passage",
+    "learning",
     "plotting",
     "rare_exit",
     "resume",

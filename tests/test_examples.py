@@ -39,6 +39,16 @@ COMPARED = {
     "06_spectrum_and_relaxation": {"lambda_1", "lambda_5", "E x at t = 10", "E x^2 at t = 1", "dF/dt at t = 2"},
     # the slowest eigenvalue of the surface against two other schemes, simulated passages against the grid
     "07_mueller_brown": {"lambda_1, D = 15", "T(B -> A), simulated"},
+    # the best step against p/lambda, variances of minibatch descent, escapes against the law of the chain, loss after cooling
+    "10_learning_dynamics": {
+        "best step, p = 0.1",
+        "variance, square root, B = 16",
+        "variance, linear, B = 16",
+        "out after 1000 steps, 10 D where C < 1/2",
+        "out after 300 steps, 10 D for good",
+        "mean loss, cosine",
+        "mean loss, exponential",
+    },
     # the angle on the hat, the radius in ten dimensions, imbalance and volumes against closed forms
     "11_symmetry_and_volume": {
         "E cos(angle) at D t = 1",
@@ -191,6 +201,22 @@ def test_thresholds(results):
     zero, error, _ = numbers["Gamma_H at the zero"]
     assert abs(zero - 1.0) < 5 * error + 0.002  # of the step
     assert numbers["Gamma at the zero"] > 2.0  # tr H/d = 2.5, far from 1
+
+
+def test_learning_dynamics(results):
+    numbers, _ = results("10_learning_dynamics")
+    assert numbers["2D/lmax, p = 0.1"] > 10 * numbers["2D/lmax, p = 0.7"]  # the wrong way
+    assert (
+        numbers["out after 5000 steps, 10 D where C < 1/2"]
+        < 0.2
+        < 0.95
+        < numbers["out after 5000 steps, 10 D for good"]
+    )
+    assert numbers["out after 150 steps, as written"] > 0.9
+    assert numbers["log10 of the factor on D, as written"] > 2.0
+    for name in ("cosine", "exponential"):
+        value, error, _ = numbers[f"mean loss, {name}"]
+        assert value + 5 * error < numbers["lowest mean loss, constant D"]
 
 
 def test_phase_transitions(results):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shld_sim import theory
+from shld_sim import diagnostics, theory
 from shld_sim.claims.measure import mean as _mean
 from shld_sim.claims.measure import normal_score as _normal_score
+from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test, Z
 from shld_sim.grid import FokkerPlanck, Grid
-from shld_sim.models import Langevin
+from shld_sim.learning import HarmonicLearner
+from shld_sim.models import Diffusion, Langevin, Preconditioned, Underdamped
 from shld_sim.potentials import (
     DoubleWell,
     Harmonic,
@@ -24,6 +26,7 @@ from shld_sim.potentials import (
     Quartic,
     TiltedDoubleWell,
 )
+from shld_sim.schedules import Cosine, Exponential, Logarithmic
 from shld_sim.simulate import first_passage, simulate
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ LEFT = (-math.inf, 0.0)
     "density obeys Fokker-Planck",
     formula=r"\partial_t p = \nabla\cdot(p\,\nabla V) + D\,\Delta p",
     statement="The density of dX = -V'(X) dt + sqrt(2D) dW obeys dp/dt = d/dx (p V') + D d2p/dx2 at every time.",
+    definitions="p is the density of X at time t; the drift is minus the gradient of the loss V, D a constant. Here V = (x^2 - "
+    "1)^2/4, D = 0.25.",
     rule="Ensemble in the double well from a point, at three times, against the grid solver: P(X > 0), E X^2 and the "
     "chi-square of a 40-bin histogram (as a normal score, at most 5). Euler and grid bias is bounded by 0.002.",
 )
@@ -93,8 +98,11 @@ def master_equation(run: Run) -> Evidence:
 @claim(
     "shld.langevin",
     "Euler-Maruyama follows the SDE",
+    formula=r"x_{n+1} = x_n - \nabla V(x_n)\,dt + \sqrt{2 D\,dt}\,\xi_n",
     statement="Noisy gradient steps x - grad V dt + sqrt(2 D dt) xi follow the Langevin equation: with additive noise the "
     "error of the paths and of the averages falls like dt.",
+    definitions="xi is standard normal. Strong error: E|X_dt - X| at t = 1 on the same Brownian path; weak error: that of E "
+    "X^2.",
     rule="Double well, steps 2^-3 to 2^-7 coupled to 2^-11 on the same Brownian paths: slope of log E|X_dt - X| (strong) "
     "and of log |E X_dt^2 - E X^2| (weak) against log dt, standard errors from 20 independent batches, curvature of the "
     "error curve bounded by 0.15; and the finest strong error, at most 0.01.",
@@ -152,7 +160,9 @@ def langevin(run: Run) -> Evidence:
 @claim(
     "shld.gibbs",
     "stationary law is Gibbs",
+    formula=r"p(x) = \frac{1}{Z}\,e^{-V(x)/D}",
     statement="The stationary density is exp(-V/D)/Z.",
+    definitions="Z normalises; D is the constant of dX = -V' dt + sqrt(2D) dW, a temperature.",
     rule="Grid steady state against quadrature (largest relative difference, at most 1e-10); long simulation in the double "
     "well: E X^2 and E X^4 against quadrature with the Euler bias bounded by dt; and the Euler chain on k x^2/2 at the "
     "coarse step k dt = 0.4 against its exact variance D/(k (1 - k dt/2)), 25 % above D/k.",
@@ -199,15 +209,27 @@ def gibbs(run: Run) -> Evidence:
 @claim(
     "shld.kramers",
     "Kramers rate with omega0/2pi",
+    formula=r"k = \frac{\omega_0}{2\pi}\,e^{-\Delta E/D}",
     statement="A path leaves a well at the rate omega0/(2 pi) exp(-dE/D), omega0 the Hessian eigenvalue at the minimum, as "
     "D falls.",
+    definitions="dE is the height of the saddle b over the minimum a; omega0 = V''(a) as stated (a Hessian eigenvalue, not its "
+    "root). The rate is that from well to well, half of one over the mean time to the saddle.",
     corrected="Eyring-Kramers: sqrt(V''(a) |V''(b)|)/(2 pi) exp(-dE/D).",
+    corrected_formula=r"k = \frac{1}{2\pi}\sqrt{V''(a)\,|V''(b)|}\;e^{-\Delta E/D}"
+    "\n"
+    r"k = \frac{|\lambda_-|}{2\pi}\sqrt{\frac{\det H_a}{|\det H_b|}}\;e^{-\Delta E/D}",
     rule="Exact rate 1/(2 T(minimum to saddle)) by quadrature at barrier/D = 25, where Eyring-Kramers is within 3 D, "
     "against both formulas. The exact rate itself must be reached by four routes: quadrature, backward equation on the "
     "grid (400 cells), spectral gap, and simulated exits (dt = 1e-3, bridge-corrected).",
 )
 def kramers(run: Run) -> Evidence:
-    """Compare the stated and the Eyring-Kramers rate with the exact one, found by four routes."""
+    """Compare the stated and the Eyring-Kramers rate with the exact one, found by four routes.
+
+    The mean time from the minimum a to the top b is T = (1/D) int_a^b exp(V(y)/D) int_-inf^y exp(-V(z)/D) dz dy, and half
+    of the paths at b fall back: k = 1/(2T). For small D the inner integral is sqrt(2 pi D/V''(a)) exp(-V(a)/D) wherever the
+    outer one counts, near b, where it is half of sqrt(2 pi D/|V''(b)|) exp(V(b)/D): 2T = (2 pi/sqrt(V''(a)|V''(b)|))
+    exp(dE/D). The width of the top matters as much as that of the well.
+    """
     potential = DoubleWell()
 
     def exact(D: float) -> float:
@@ -299,13 +321,20 @@ def kramers(run: Run) -> Evidence:
 @claim(
     "shld.escape-time",
     "escape time exp(dE/D)",
+    formula=r"\tau = e^{\Delta E/D}",
     statement="The time to escape over a barrier dE is tau = exp(dE/D).",
+    definitions="dE is the height of the barrier over the minimum, tau the mean time to the other minimum.",
     corrected="tau = 2 pi/sqrt(V''(a) |V''(b)|) exp(dE/D) for the passage to the other well.",
+    corrected_formula=r"\tau = \frac{2\pi}{\sqrt{V''(a)\,|V''(b)|}}\;e^{\Delta E/D}",
     rule="Mean time from one minimum to the other by quadrature at barrier/D = 25 (asymptotics good to 3 D) against both, "
     "and simulated at D = 0.1 against quadrature.",
 )
 def escape_time(run: Run) -> Evidence:
-    """Compare the passage time between the minima with exp(dE/D) with and without its prefactor."""
+    """Compare the passage time between the minima with exp(dE/D) with and without its prefactor.
+
+    The mean time to climb from a to the top b is 1/(2k) (see shld.kramers); from b it is as likely to fall back, so that the
+    other minimum is reached after 1/k = (2 pi/sqrt(V''(a)|V''(b)|)) exp(dE/D). exp(dE/D) has no unit of time.
+    """
     model = Langevin(DoubleWell(), D=0.01)
     domain = (-math.inf, 1.0)
     exact = float(theory.mean_exit_time(model, -1.0, domain))
@@ -355,15 +384,27 @@ def escape_time(run: Run) -> Evidence:
 @claim(
     "shld.uncertainty",
     "uncertainty product >= D/2",
+    formula=r"\mathrm{sd}(x)\;\mathrm{sd}(V') \geq \frac{D}{2}",
     statement="For any density, sd(x) sd(V'(x)) >= D/2.",
+    definitions="sd is the standard deviation under the density p of x; V' the gradient of the loss at x.",
     corrected="For the Gibbs law sd(x) sd(V') >= D, with equality iff V is quadratic, and in d dimensions "
     "sum_i Cov(x_i, d_i V) = D d. For every smooth density, sd(x) sqrt(E|D (ln p)'|^2) >= D.",
+    corrected_formula=r"p = e^{-V/D}/Z:\quad \mathrm{sd}(x)\;\mathrm{sd}(V') \geq D,\quad "
+    r"\sum_i\mathrm{Cov}(x_i,\partial_i V) = D\,d"
+    "\n"
+    r"\mathrm{sd}(x)\;\sqrt{\mathrm{E}\,|D\,\partial_x\ln p|^2} \geq D",
     rule="A normal density of width 0.1 at the bottom of the double well, D = 0.1, by quadrature. Corrected: Gibbs products "
     "of four landscapes at three D by quadrature and one by simulation, the covariance sum on a Mexican hat by simulation, "
     "and the Cramer-Rao product of mixtures of normal densities.",
 )
 def uncertainty(run: Run) -> Evidence:
-    """Look for densities below the stated bound, and check the Gibbs and Cramer-Rao forms."""
+    """Look for densities below the stated bound, and check the Gibbs and Cramer-Rao forms.
+
+    For any smooth density E[(x - E x) (ln p)'] = -1, by parts. Schwarz: sd(x) sqrt(E|(ln p)'|^2) >= 1 (Cramer-Rao); times D. For
+    p = exp(-V/D)/Z D (ln p)' = -V', whose mean is 0: Cov(x, V') = D, hence sd(x) sd(V') >= D, with equality iff V' is
+    linear in x. In d dimensions each Cov(x_i, d_i V) = D. Without p = exp(-V/D)/Z the gradient has nothing to do with p: a
+    narrow density at a minimum has both factors small.
+    """
     D = 0.1
     narrow = float(theory.gaussian_uncertainty_product(DoubleWell(), 1.0, 0.1))
     stated = [Test("sd(x) sd(V')/D, normal density at the minimum", narrow / D, 0.5, 0, "at least", numerical=1e-9)]
@@ -420,14 +461,26 @@ def _rippled_gradient(x, p):
 @claim(
     "shld.convergence",
     "energy bound with floor D d/lmin",
+    formula=r"\mathrm{E}\,V(t) - V^* \leq (V_0 - V^*)\,e^{-\lambda_{\min}t} + \frac{D\,d}{\lambda_{\min}}",
     statement="If H >= lmin then E V(t) - V* <= (V0 - V*) exp(-lmin t) + D d/lmin.",
+    definitions="H is the Hessian of V, V* its least value, V0 = V(X_0), d the dimension.",
     corrected="If lmin <= H <= lmax: E V(t) - V* <= (V0 - V*) exp(-2 lmin t) + D d lmax/(2 lmin) (1 - exp(-2 lmin t)), and "
     "the stationary energy is at most D d (1 - lmin/(2 lmax)).",
+    corrected_formula=r"\mathrm{E}\,V(t) - V^* \leq (V_0 - V^*)\,e^{-2\lambda_{\min}t} + "
+    r"\frac{D\,d\,\lambda_{\max}}{2\lambda_{\min}}\,(1 - e^{-2\lambda_{\min}t})"
+    "\n"
+    r"\mathrm{E}\,V(\infty) - V^* \leq D\,d\,\left(1 - \frac{\lambda_{\min}}{2\lambda_{\max}}\right)",
     rule="Simulated E V in a quadratic well with k = 10, D = 1, whose floor is D/2, at t = 2 against the stated bound 0.1. "
     "Corrected bounds at three times on that well, on an anisotropic one and on x^2 + cos x (1 <= V'' <= 3).",
 )
 def convergence(run: Run) -> Evidence:
-    """Compare the mean energy of simulations with the stated and the corrected bound."""
+    """Compare the mean energy of simulations with the stated and the corrected bound.
+
+    Ito: (d/dt) E V = -E|grad V|^2 + D E lap V. With lmin <= H <= lmax, |grad V|^2 >= 2 lmin (V - V*) and lap V <= d lmax, so that
+    (d/dt) E(V - V*) <= -2 lmin E(V - V*) + D d lmax; Gronwall. At rest E x.grad V = D d (x from the minimum); V - V* <= x.grad
+    V - lmin |x|^2/2, |x|^2 >= x.grad V/lmax: E V - V* <= D d (1 - lmin/(2 lmax)). A quadratic rests at D d/2 whatever its
+    curvature, above D d/lmin if lmin > 2.
+    """
     n_paths, dt = run.pick("paths", 20_000, 200_000), 1e-3
     rippled = Potential(_rippled_energy, _rippled_gradient, (1.0,), minima=[0.0], saddles=[], name="x^2 + cos x - 1")
     cases: tuple[tuple[str, Langevin, ArrayLike, float, float, int], ...] = (
@@ -478,14 +531,26 @@ def convergence(run: Run) -> Evidence:
 @claim(
     "shld.consolidation",
     "C = 1 is critical everywhere",
+    formula=r"C = \frac{|\nabla V|^2}{D\,d},\quad C\approx 1\ \mathrm{critical}",
     statement="The consolidation ratio C = |grad V|^2/(D d) marks the balance of drift and noise by C = 1, in every landscape.",
+    definitions="d is the dimension. Regimes as stated: C >> 10 deterministic, 1 < C < 10 transitional, C ~ 1 critical, C < 1 "
+    "diffusive; 1 to 5 is called optimal, and the step is to be multiplied by 1.5 below .5 and by .7 above 20. Grokking is "
+    "called imminent when C < 2 and falling: this needs a trained network and is not tested here.",
     corrected="At balance, that is in the Gibbs law, E C equals the mean curvature E[lap V]/d of the landscape; scaling "
     "V -> cV, D -> cD leaves the law as it is and multiplies C by c.",
+    corrected_formula=r"\mathrm{E}\,C = \frac{\mathrm{E}\,\Delta V}{d}"
+    "\n"
+    r"V\to cV,\ D\to cD:\quad p\to p,\quad C\to c\,C",
     rule="Stationary mean of C by simulation in three landscapes against 1, and against the mean curvature by quadrature. "
     "Scaling by c = 4: the stationary E X^2 of both systems and the ratio of their C.",
 )
 def consolidation(run: Run) -> Evidence:
-    """Measure the consolidation ratio at equilibrium in several landscapes."""
+    """Measure the consolidation ratio at equilibrium in several landscapes.
+
+    By parts, E|grad V|^2 = int grad V.grad V exp(-V/D)/Z = D E lap V. Hence E C = E lap V/d, a curvature, which has a unit: with
+    V -> cV and D -> cD the law exp(-V/D)/Z stays, time runs c times as fast, and C = |grad V|^2/(D d) becomes c^2/c = c
+    times as large.
+    """
     n_paths = run.pick("paths", 80_000, 400_000)
     cases = (
         ("k = 1", Langevin(Harmonic(1.0), 0.2), 0.0, 0.01),
@@ -540,3 +605,1143 @@ def consolidation(run: Run) -> Evidence:
 
     columns = ("landscape", "D", "E C", "stderr", "mean curvature")
     return Evidence(stated, corrected, [Table("Equilibrium", columns, tuple(rows))], figure)
+
+
+# -- steps and their noise ----
+
+
+def _best_step(
+    V: QuadraticForm, x: Array, spread: float, pairs: int, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Return the step that lowers the mean of V most, measured, its standard error, and the change there.
+
+    Gradients are grad V + spread xi. Of each pair of opposite noises the change over a step is a parabola in the step,
+    which two steps of the same noise tell: -A eta + B eta^2/2.
+    """
+    z, h = spread * rng.standard_normal((pairs, len(x))), 1.0 / float(np.linalg.norm(V.hessian(x), 2))
+    g = V.gradient(x)
+    one, two = (0.5 * (V(x - eta * (g + z)) + V(x - eta * (g - z))) - V(x) for eta in (h, 2.0 * h))
+    A, B = (two - 4.0 * one) / (2.0 * h), (two - 2.0 * one) / h**2
+    best = float(A.mean() / B.mean())
+    return best, _mean(A - best * B)[1] / float(B.mean()), -0.5 * float(A.mean()) * best
+
+
+@claim(
+    "shld.learning-rate",
+    "optimal step 2D/lmax",
+    formula=r"\eta^* \approx \frac{2 D}{\lambda_{\max}}",
+    statement="The optimal learning rate is about 2D/lmax.",
+    definitions="D is measured as the document says, half the variance of minibatch gradients per coordinate; lmax is the "
+    "largest eigenvalue of the Hessian. Reported: for ResNet-50 on ImageNet .092 by grid search, .087 by the formula. Not "
+    "testable here: the data (1.2 million images) and the weeks of training on accelerators that the search takes are not "
+    "at hand, and the document gives no D and no lmax for it.",
+    corrected="The step that lowers the expected loss most is p/lam, with p = |mu|^2/E|g|^2, for curvature lam; in general "
+    "|mu|^2/(mu.H mu + tr(H S)). More noise asks for a smaller step, and the step scales like one over the curvature.",
+    corrected_formula=r"\eta^* = \frac{|\mu|^2}{\mu^T H\mu + \mathrm{tr}(H S)} = \frac{p}{\lambda}"
+    "\n"
+    r"\mathrm{loss\ falls}\ \Leftrightarrow\ \eta\lambda < 2 p",
+    rule="Best step of a noisy gradient step in the well lam |x|^2/2, d = 20, from the measured parabola of the mean change: "
+    "over 2D/lmax, for p = 0.2, 0.5, 0.8 and lam = 1, and for the same losses in another unit, 4L: ratio 1 (resolution "
+    "0.2); and the change of 4L over the step 2D/lmax at p = 0.2 must be a fall. Corrected: the best step over p/lam, "
+    "ratio 1, in both units; the same with curvatures 1 to 8; and with noise that is injected and not part of the "
+    "gradient, which does not scale with the step, 1/lam whatever its D. Quadratic losses: no numerical error.",
+)
+def learning_rate(run: Run) -> Evidence:
+    """Locate the best step and compare it with 2D/lmax.
+
+    E L(x - eta g) - L(x) = -eta |mu|^2 + (eta^2/2)(mu.H mu + tr(H S)), with E g = mu and covariance S: a parabola in eta
+    with its lowest point at eta* = |mu|^2/(mu.H mu + tr(H S)); for H = lam I this is p/lam. Units: measure the loss in
+    another unit, cL. Then mu -> c mu, S -> c^2 S, H -> cH and eta* -> eta*/c, as every step must; D = Var(g)/2 -> c^2 D and
+    2D/lmax -> c (2D/lmax), which goes the wrong way. It vanishes without noise, where 1/lmax is best. Injected noise of
+    variance 2 D dt adds D dt lam d to the loss whatever eta is, so that it moves no optimum.
+    """
+    pairs, d = run.pick("pairs of steps", 20_000, 200_000), 20
+    stated, corrected, rows, drawn = [], [], [], []
+    for i, (p, c) in enumerate((p, c) for c in (1.0, 4.0) for p in (0.2, 0.5, 0.8)):
+        V, x = QuadraticForm(np.full(d, c)), np.full(d, 1.0 / math.sqrt(d))  # |mu| = c
+        spread = c * math.sqrt((1.0 - p) / (p * d))
+        best, error, gain = _best_step(V, x, spread, pairs, run.generator(i))
+        said = spread**2 / c
+        exact = theory.best_step(V.gradient(x), spread**2, c)
+        label = f"p = {p:g}, {'L' if c == 1.0 else '4L'}"
+        stated.append(Test(f"best step/(2D/lmax), {label}", best / said, 1.0, error / said, resolution=0.2))
+        corrected.append(Test(f"best step/(p/lam), {label}", best / exact, 1.0, error / exact, resolution=0.1))
+        rows.append((label, best, error, exact, said, gain))
+        drawn.append((p, c, best, error))
+    rng, V, x = run.generator(10), QuadraticForm(np.full(d, 4.0)), np.full(d, 1.0 / math.sqrt(d))
+    z = 4.0 * math.sqrt(0.8 / (0.2 * d)) * rng.standard_normal((pairs, d))
+    eta, g = float(np.mean(z * z)) / 4.0, V.gradient(x)  # 2D/lmax, D from the gradients themselves
+    change, error = _mean(0.5 * (V(x - eta * (g + z)) + V(x - eta * (g - z))) - V(x))
+    stated.append(Test("change of 4L over the step 2D/lmax, p = 0.2", change, 0.0, error, "at most", resolution=0.2))
+    scale, mixed = np.geomspace(1.0, 8.0, d), QuadraticForm(np.geomspace(1.0, 8.0, d))
+    best, error, _ = _best_step(mixed, x, 0.5, pairs, run.generator(11))
+    exact = theory.best_step(mixed.gradient(x), 0.25, scale)
+    corrected.append(Test("best step, curvatures 1 to 8", best / exact, 1.0, error / exact, resolution=0.1))
+    V = QuadraticForm(np.full(d, 2.0))
+    for D in (0.1, 1.0):
+        z = math.sqrt(2.0 * D * 0.01) * run.generator(12).standard_normal((pairs, d))
+        one, two = (
+            0.5 * (V(x - eta * V.gradient(x) + z) + V(x - eta * V.gradient(x) - z)) - V(x) for eta in (0.25, 0.75)
+        )
+        none = 0.5 * (V(x + z) + V(x - z)) - V(x)
+        B = (two - none - 3.0 * (one - none)) / (0.5 * (0.75**2 - 3.0 * 0.25**2))
+        A = (0.5 * B * 0.0625 - (one - none)) / 0.25
+        best = float(A.mean() / B.mean())
+        error = _mean(A - best * B)[1] / float(B.mean())
+        corrected.append(Test(f"best step x lam, injected D = {D:g}", 2.0 * best, 1.0, 2 * error, resolution=0.1))
+
+    def figure(ax: Axes) -> None:
+        p = np.linspace(0.05, 0.98, 200)
+        for c, color in ((1.0, "C0"), (4.0, "C1")):
+            unit = "L" if c == 1.0 else "4L"
+            ax.plot(p, p / c, color=color, label=f"p/lam, loss {unit}")
+            ax.plot(p, c * (1.0 - p) / (p * d), ":", color=color, label=f"2D/lmax, as stated, loss {unit}")
+            points = np.array([(row[0], *row[2:]) for row in drawn if row[1] == c])
+            ax.errorbar(points[:, 0], points[:, 1], 5 * points[:, 2], fmt="o", ms=5, color=color)
+        ax.plot([], [], "ok", ms=5, label="measured")
+        ax.set(yscale="log", ylim=(3e-3, 30), xlabel="p: signal in the gradient", ylabel="best step")
+        ax.set(title="The same loss in two units")
+
+    columns = ("loss", "best step", "stderr", "p/lam", "2D/lmax", "gain at best")
+    return Evidence(stated, corrected, [Table("Best step", columns, tuple(rows))], figure)
+
+
+def _minibatch_descent(
+    lam: float, eta: float, batch: int, x: Array, n_steps: int, rng: np.random.Generator
+) -> tuple[Array, float]:
+    """Descend on lam x^2/2 with gradients of minibatches; return x and the mean square of the random part of a step.
+
+    Examples have the gradient lam x + e - 1, e exponential (skewed, variance 1): the mean of a batch has a gamma law.
+    """
+    total = 0.0
+    for _ in range(n_steps):
+        noise = rng.standard_gamma(batch, x.shape) / batch - 1.0
+        total += float(np.mean((eta * noise) ** 2))
+        x = x - eta * (lam * x + noise)
+    return x, total / n_steps
+
+
+@claim(
+    "shld.d-eff",
+    "lr ~ sqrt(B) keeps the dynamics",
+    formula=r"D_{\mathrm{eff}} = \frac{\eta^2\sigma^2}{B},\quad \eta\sim\sqrt{B}",
+    statement="Minibatch noise acts as D_eff = lr^2 sigma^2/B; with lr proportional to sqrt(B) it stays fixed, and so do the "
+    "dynamics. (The document calls this the linear scaling rule; it is the square-root rule.)",
+    definitions="lr is the step, B the batch size, sigma^2 the variance of the gradient of one example. Dynamics: the "
+    "stationary law, and the decay per step.",
+    corrected="What stays fixed is the mean square of the random part of one step. A step also moves the drift by lr: the "
+    "stationary variance is lr sigma^2/(B lam (2 - lr lam)), so that it is lr/B, the linear rule, that keeps the "
+    "stationary law, up to a factor 1/(1 - lr lam/2), and the decay per example seen.",
+    corrected_formula=r"\mathrm{Var}\,x = \frac{\eta\,\sigma^2}{B\,\lambda\,(2 - \eta\lambda)}"
+    "\n"
+    r"\frac{\eta}{B}\ \mathrm{fixed}",
+    rule="Descent on x^2/2 with minibatches of examples whose gradients scatter exponentially, until stationary. The "
+    "square-root rule, lr = 0.05, 0.1, 0.2 with B = 1, 4, 16: lr^2 sigma^2/B per step must stay (it does), and the "
+    "stationary variance and the mean after 20 steps must stay. Corrected: the variance over its formula, ratio 1, for "
+    "these and for the linear rule lr = 0.05, 0.2, 0.8; the ratio of the variances at lr = 0.2 and 0.05 of the linear rule "
+    "is 1 up to lr lam/2 = 0.1; and the mean after 64 examples, up to lr^2 lam^2/2 per step.",
+)
+def d_eff(run: Run) -> Evidence:
+    """Measure the stationary variance of minibatch descent under two scaling rules.
+
+    With x' = (1 - lr lam) x - lr e, E e^2 = sigma^2/B: v = (1 - lr lam)^2 v + lr^2 sigma^2/B, hence v = lr sigma^2/(B lam
+    (2 - lr lam)). In time t = lr times the number of steps the equation is dx = -lam x dt + sqrt(2D) dW with D = lr
+    sigma^2/(2B), which sets the stationary law D/lam. B examples advance t by lr, that is lr/B each.
+    """
+    n_paths, lam, start = run.pick("paths", 20_000, 200_000), 1.0, 1.0
+    rules = {"square root": ((1, 0.05), (4, 0.1), (16, 0.2)), "linear": ((1, 0.05), (4, 0.2), (16, 0.8))}
+    stated, corrected, rows = [], [], []
+    variance, decay, steps = {}, {}, {}
+    for i, (B, eta) in enumerate(dict.fromkeys((*rules["square root"], *rules["linear"]))):
+        rng, x = run.generator(i), np.full(n_paths, start)
+        examples = max(64 // B, 1)
+        x, _ = _minibatch_descent(lam, eta, B, x, min(examples, 20), rng)
+        seen = {min(examples, 20): _mean(x)}
+        x, _ = _minibatch_descent(lam, eta, B, x, abs(examples - 20), rng)
+        seen[max(examples, 20)] = _mean(x)
+        decay[B, eta] = seen[20], seen[examples]
+        x, steps[B, eta] = _minibatch_descent(lam, eta, B, x, math.ceil(6.0 / (eta * lam)), rng)
+        variance[B, eta] = _mean(x * x)
+        exact = theory.descent_variance(lam, 1.0, eta, B)
+        value, error = variance[B, eta]
+        corrected.append(
+            Test(
+                f"variance/formula, B = {B}, lr = {eta:g}",
+                value / exact,
+                1.0,
+                error / exact,
+                resolution=0.15,
+                numerical=1e-4,  # what the start still adds, below e^-16/0.02
+            )
+        )
+        rows.append((B, eta, steps[B, eta], value, error, exact, *decay[B, eta][0][:1], *decay[B, eta][1][:1]))
+    (v1, e1), noise = variance[1, 0.05], steps[1, 0.05]
+    for B, eta in rules["square root"][1:]:
+        value, error = variance[B, eta]
+        ratio = value / v1
+        # a mean square over 20 000 paths and tens of steps: error below 1 %
+        stated += [
+            Test(f"lr^2 sigma^2/B, B = {B}, over B = 1", steps[B, eta] / noise, 1.0, resolution=0.05, numerical=0.02),
+            Test(
+                f"variance, B = {B}, over B = 1",
+                ratio,
+                1.0,
+                ratio * math.hypot(error / value, e1 / v1),
+                resolution=0.1,
+            ),
+            Test(
+                f"mean after 20 steps, B = {B}, less B = 1",
+                decay[B, eta][0][0] - decay[1, 0.05][0][0],
+                0.0,
+                math.hypot(decay[B, eta][0][1], decay[1, 0.05][0][1]),
+                resolution=0.05,
+            ),
+        ]
+    value, error = variance[4, 0.2]
+    ratio = value / v1
+    spread = ratio * math.hypot(error / value, e1 / v1)
+    corrected.append(Test("linear rule, variance, B = 4, over B = 1", ratio, 1.0, spread, "equals", 0.2, 0.1))
+    # (1 - lr)^n against e^(-n lr): relative difference below n lr^2/2 (1 + lr), n lr = 3.2
+    value, error = decay[4, 0.2][1][0] - decay[1, 0.05][1][0], math.hypot(decay[4, 0.2][1][1], decay[1, 0.05][1][1])
+    corrected.append(
+        Test("linear rule, mean after 64 examples, B = 4, less B = 1", value, 0.0, error, "equals", 0.03, 0.02)
+    )
+
+    def figure(ax: Axes) -> None:
+        B = np.geomspace(1.0, 20.0, 60)
+        for name, power, color in (("square root", 0.5, "C1"), ("linear", 1.0, "C0")):
+            line = [theory.descent_variance(lam, 1.0, 0.05 * float(b) ** power, float(b)) for b in B]
+            ax.plot(B, line, color=color, label=f"{name} rule, formula")
+            points = np.array([(b, *variance[b, eta]) for b, eta in rules[name]])
+            ax.errorbar(points[:, 0], points[:, 1], 5 * points[:, 2], fmt="o", ms=5, color=color)
+        ax.axhline(v1, ls=":", color="0.4", label="fixed, as stated for the square root")
+        ax.plot([], [], "ok", ms=5, label="measured")
+        ax.set(xscale="log", ylim=(0, None), xlabel="batch size B", ylabel="stationary variance")
+        ax.set(title="lr = 0.05 at B = 1")
+
+    columns = (
+        "B",
+        "lr",
+        "lr^2 sigma^2/B",
+        "variance",
+        "stderr",
+        "formula",
+        "mean, 20 steps",
+        "mean, 64 examples",
+    )
+    return Evidence(stated, corrected, [Table("Minibatch descent on x^2/2", columns, tuple(rows))], figure)
+
+
+@claim(
+    "shld.estimate-d",
+    "D from variances",
+    formula=r"D\approx\frac{1}{2}\mathrm{Var}(g)\quad D\approx\frac{1}{T}\mathrm{Var}(\theta_1\ldots\theta_T)",
+    statement="D is estimated (1) by half the variance of minibatch gradients or (2) by the variance of the parameters along "
+    "a path of T steps, over T.",
+    definitions="D is that of the step theta' = theta - lr grad + sqrt(2 D dt) xi, with dt = 1, the document's default, for "
+    "(2); for (1) the noise is that of the gradients, with which theta moves at random by lr^2 Var(g) in the time lr.",
+    corrected="Quadratic variation: the sum of squared increments over 2dT, less the known drift; exact chi-square intervals. "
+    "From gradients lr Var(g)/2. (2) is D (1 + 1/T)/3 on average for a free path and falls to 0 for a confined one.",
+    corrected_formula=r"\hat D = \frac{1}{2 d T}\sum|\Delta x|^2,\quad D = \frac{\eta}{2}\mathrm{Var}(g)",
+    rule="Paths of 400 steps with D = 0.25: free, and in the well k = 0.1. Mean of (2) over D on both, ratio 1 (resolution "
+    "0.2); and (1) from 20 gradients at lr = 0.1 over the D with which descent with these gradients spreads, by the "
+    "variance of 20 free steps. Corrected: mean quadratic variation over D, free, and confined with the drift taken off, "
+    "ratio 1; without that 1/(1 - k dt/2); coverage of its 95 % intervals, 0.93 or more; lr Var(g)/2 over the spread; "
+    "and the mean of (2) on free paths over D (1 + 1/T)/3. No numerical error: the laws of the chains are exact.",
+)
+def estimate_d(run: Run) -> Evidence:
+    """Compare estimators of the diffusion constant on free and confined paths.
+
+    On a random walk with steps of variance 2D, x_t - x_s has variance 2D|t - s|. The sample variance of T points is the
+    mean of (x_t - x_s)^2/2 over pairs, D times the mean distance (T + 1)/3: over T, D (1 + 1/T)/3. It does not settle as T
+    grows, for the path has one largest excursion. In a well it tends to D/k, over T to 0. Squared increments have the mean
+    2 D dt + dt^2 E|b|^2 each, are independent up to the drift b, and n of them in d dimensions over 2 D dt are chi-square.
+    """
+    D, T, k = 0.25, 400, 0.1
+    n_paths, rng = run.pick("paths", 8_000, 20_000), run.generator(0)
+    free = np.cumsum(math.sqrt(2.0 * D) * rng.standard_normal((T, n_paths)), axis=0)
+    held = simulate(Langevin(Harmonic(k), D), 0.0, 1.0, n_steps=T, n_paths=n_paths, seed=run.stream(1), save_every=1).x[
+        1:
+    ]
+    slope = -k * held
+    lengths = (10, 30, 100, 400)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for name, paths in (("free", free), ("confined", held)):
+        found[f"Var/T, {name}"] = [_mean(paths[:t].var(axis=0, ddof=1) / t / D) for t in lengths]
+        found[f"sum, {name}"] = [
+            _mean((np.diff(paths[:t], axis=0) ** 2).sum(axis=0) / (2.0 * (t - 1)) / D) for t in lengths
+        ]
+    stated = []
+    for name in ("free", "confined"):
+        value, error = found[f"Var/T, {name}"][-1]
+        stated.append(Test(f"(2)/D, {name} path of {T}", value, 1.0, error, resolution=0.2))
+    # descent with noisy gradients on a flat loss: 20 steps of size 0.1 take the time 2
+    eta, scatter, d = 0.1, 2.0, 10
+    g = scatter * run.generator(2).standard_normal((run.pick("sets of gradients", 500, 5_000), 20, d))
+    moved, rng = np.zeros((run.pick("descents", 20_000, 100_000), d)), run.generator(3)
+    for _ in range(20):
+        moved -= eta * scatter * rng.standard_normal(moved.shape)
+    spread, spread_error = _mean((moved**2).mean(axis=1) / (2.0 * 20 * eta))
+    said, said_error = _mean(np.array([diagnostics.diffusion_from_gradients_as_stated(s) for s in g]))
+    right, right_error = _mean(np.array([diagnostics.diffusion_from_gradients(s, eta).D for s in g]))
+    stated.append(
+        Test(
+            "(1)/D at lr = 0.1",
+            said / spread,
+            1.0,
+            said / spread * math.hypot(said_error / said, spread_error / spread),
+            resolution=0.2,
+        )
+    )
+    value, error = found["Var/T, free"][-1]
+    factor = 3.0 / (1.0 + 1.0 / T)
+    corrected = [Test("(2)/(D (1 + 1/T)/3), free path", value * factor, 1.0, error * factor, resolution=0.15)]
+    value, error = found["sum, free"][-1]
+    corrected.append(Test("quadratic variation/D, free path", value, 1.0, error, resolution=0.02))
+    value, error = found["sum, confined"][-1]
+    corrected.append(
+        Test("quadratic variation (1 - k dt/2)/D, confined", value * (1 - k / 2), 1.0, error, resolution=0.02)
+    )
+    estimates = [diagnostics.diffusion_constant(held[:, i], 1.0, drift=slope[:, i]) for i in range(n_paths // 2)]
+    value, error = _mean(np.array([e.D for e in estimates]) / D)
+    corrected.append(Test("without the drift/D, confined", value, 1.0, error, resolution=0.02))
+    covered, error = _share(np.array([e.interval[0] <= D <= e.interval[1] for e in estimates]))
+    corrected.append(Test("coverage of 95 % intervals", covered, 0.93, error, "at least", resolution=0.03))
+    ratio = right / spread
+    corrected.append(
+        Test(
+            "lr Var(g)/2 over D of the steps",
+            ratio,
+            1.0,
+            ratio * math.hypot(right_error / right, spread_error / spread),
+            resolution=0.05,
+        )
+    )
+
+    def figure(ax: Axes) -> None:
+        for name, fmt, ls in (("free", "o", "-"), ("confined", "s", "--")):
+            for what, color, said in (("sum", "C0", "sum |dx|^2/(2T)"), ("Var/T", "C1", "Var/T, as stated")):
+                value, error = np.array(found[f"{what}, {name}"]).T
+                ax.errorbar(
+                    lengths, value, 5 * error, fmt=fmt + ls, ms=5, mfc="none", color=color, label=f"{said}, {name}"
+                )
+        ax.axhline(1.0, lw=0.8, color="0.5")
+        ax.axhline(1 / 3, ls=":", lw=0.8, color="0.5")
+        ax.set(xscale="log", ylim=(0, 1.4), xlabel="steps T", ylabel="estimate/D", title="Mean over paths")
+
+    rows = tuple((name, *(v for v, _ in values)) for name, values in found.items())
+    columns = ("estimate/D", *(f"T = {t}" for t in lengths))
+    return Evidence(stated, corrected, [Table("Mean over paths", columns, rows)], figure)
+
+
+# -- noise that is raised ----
+
+
+def _escapes(V: Potential, n_learners: int, n_steps: int, seed: Any, **settings: Any) -> tuple[Array, HarmonicLearner]:
+    """Return the step at which each learner first stood beyond x = 0, from x = -1 (infinite if it did not), and the learners."""
+    learner = HarmonicLearner(np.full((n_learners, 1), -1.0), seed=seed, **settings)
+    record = learner.run(
+        lambda x: V.gradient(x[:, 0])[:, None], n_steps, stop=lambda x: x[:, 0] > 0.0, save_every=n_steps
+    )
+    return np.where(record.stopped < 0, np.inf, record.stopped), learner
+
+
+@claim(
+    "shld.noise-assisted-escape",
+    "ten times the noise, out at once",
+    formula=r"C < \frac{1}{2}:\ D \to 10\,D",
+    statement="In a double well, multiplying D by 10 when C < 0.5 turns 'stuck for more than 5000 steps in 90 % of runs' into "
+    "'out within 100 steps in 95 % of runs'.",
+    definitions="V = (x^2 - 1)^2/4, start at -1, out: beyond the saddle 0 after a step. lr = 0.01, D = 0.01 (the defaults), C = "
+    "V'^2/D; from step 51 on D is raised for 10 steps, then restored. Two readings of the noise sqrt(2 D dt): dt = 1 as "
+    "typed, and dt = lr, which makes D the temperature. 'Within 100 steps' is counted from step 50, where the rule begins.",
+    corrected="With dt = 1 the temperature is D dt/lr = 1, four times the barrier, and nothing is ever stuck; with dt = lr "
+    "everything is, and the rule does not help: it raises the noise at the bottom and at the top, where V' is small, and "
+    "not on the slope between, which has to be climbed. Raised for good, ten times the noise divides the escape time by "
+    "about exp(0.9 dE/D), and the time is still exp(0.1 dE/D)/(k0 lr) steps: at lr = 0.01 no D does both. The rule as "
+    "written multiplies again at every step: it gets 95 % out by a factor of thousands, not of ten.",
+    corrected_formula=r"\frac{\tau(D)}{\tau(10 D)} \approx e^{0.9\,\Delta E/D},\quad T = \frac{D\,dt}{\eta}",
+    rule="Shares of learners, 'stuck' at least 0.9 and 'out' at least 0.95, in both readings. Corrected: the share out "
+    "after 150 and 1000 steps, for both readings with and without the rule, for D = 0.03 with it and for D = 0.1 for good, "
+    "against the exact law of the chain (quadrature); with the rule at D = 0.01 at most 0.01 after 5000 steps, by that "
+    "law; mean exit time at D = 0.1 simulated against quadrature, and at D = 0.01 quadrature against half the Kramers "
+    "time, within 3 D; over D = 0.01 to 0.3 at lr = 0.01, with the noise raised tenfold for good, the better of the two "
+    "sentences misses, by exact law; and as written, the mean of log10 of the factor on D at the exit is at least 2.",
+)
+def noise_assisted_escape(run: Run) -> Evidence:
+    """Measure escapes with and without the boost, and find out when both sentences can hold.
+
+    Kramers: tau = (1/k0) exp(dE/D) with k0 = sqrt(V''(a)|V''(b)|)/(2 pi), in steps tau/lr. Ten times the noise gives the
+    exponent dE/(10 D): the ratio is exp(0.9 dE/D). 'Stuck for 5000 steps in 90 %' needs 5000 lr k0 exp(-dE/D) < 0.105, 'out
+    within 100 steps in 95 %' 100 lr k0 exp(-dE/(10 D)) > 3: since k0 = 0.225 here the second needs lr > 0.13 even
+    without a barrier. With D(x) the exponent is the integral of V'/D(x) (Ito), to which the parts of the slope
+    with V'^2 > D/2 contribute V'/D: almost all of dE.
+    """
+    V, eta, D = DoubleWell(), 0.01, 0.01
+    n, many = run.pick("learners", 1_000, 10_000), run.pick("learners for 5000 steps", 100, 1_000)
+    kinds: dict[str, dict[str, Any]] = {
+        "dt = 1, no boost": {"D": D, "dt": 1.0},
+        "dt = 1, boost": {"D": D, "dt": 1.0, "boost": 10.0},
+        "dt = lr, no boost": {"D": D, "dt": eta},
+        "dt = lr, boost": {"D": D, "dt": eta, "boost": 10.0},
+        "dt = lr, D = 0.03, boost": {"D": 0.03, "dt": eta, "boost": 10.0},
+        "dt = lr, 10 D for good": {"D": 10 * D, "dt": eta},
+    }
+    law, seen = {}, {}
+    for i, (name, kind) in enumerate(kinds.items()):
+        low = (
+            -7.0 if kind["dt"] == 1.0 else -2.5 if kind["D"] == 0.03 else -2.0
+        )  # V is 22 times the temperature, or more
+        length = 1000 if "0.03" in name else 5000
+        law[name] = 1.0 - theory.descent_survival(V, -1.0, (low, 0.0), eta, n_steps=length, **kind)
+        seen[name] = _escapes(V, n, 1000, run.stream(i), learning_rate=eta, **kind)[0]
+    stated, corrected = [], []
+    rows: list[tuple[Any, ...]] = []
+    for i, reading in enumerate(("dt = 1", "dt = lr")):
+        late = _escapes(V, many, 5000, run.stream(10 + i), learning_rate=eta, **kinds[f"{reading}, no boost"])[0]
+        stuck, error = _share(late > 5000)
+        stated.append(Test(f"{reading}: stuck after 5000 steps, no boost", stuck, 0.9, error, "at least", 0.05))
+        out, error = _share(seen[f"{reading}, boost"] <= 150)
+        stated.append(Test(f"{reading}: out within 100 steps, boost", out, 0.95, error, "at least", 0.05))
+    for name in kinds:
+        for steps in (150, 1000):
+            share, p = float((seen[name] <= steps).mean()), min(max(float(law[name][steps]), 0.0), 1.0)
+            error = max(math.sqrt(p * (1.0 - p) / n), 1.0 / n)  # of the exact law: counts may be small
+            rows.append((name, steps, share, error, p))
+            corrected.append(
+                Test(f"out by step {steps}, {name}", share, law[name][steps], error, resolution=0.1, numerical=1e-6)
+            )
+    corrected.append(
+        Test("out by step 5000, D = 0.01, boost, exact law", law["dt = lr, boost"][5000], 0.01, 0.0, "at most")
+    )
+    exits = first_passage(Langevin(V, 10 * D), -1.0, LEFT, 1e-3, run.pick("exits", 4_000, 20_000), seed=run.stream(20))
+    times = {s: float(theory.mean_exit_time(Langevin(V, s), -1.0, LEFT)) for s in (D, 10 * D)}
+    corrected += [
+        Test(
+            "mean exit time at 10 D, simulated/quadrature",
+            exits.mean() / times[10 * D],
+            1.0,
+            exits.stderr() / times[10 * D],
+            resolution=0.12,
+            numerical=0.003,
+        ),
+        Test(
+            "mean exit time at D, quadrature x 2 x Kramers rate",
+            2.0 * times[D] * theory.eyring_kramers_rate(Langevin(V, D), -1.0, 0.0),
+            1.0,
+            resolution=0.05,
+            numerical=3.0 * D,
+        ),
+    ]
+    best, strengths = -1.0, np.geomspace(0.01, 0.3, run.pick("noises tried", 4, 20)).tolist()
+    for s in strengths:
+        stuck = float(theory.descent_survival(V, -1.0, (-2.5, 0.0), eta, s, 5000)[-1])
+        out = 1.0 - float(theory.descent_survival(V, -1.0, (-7.0, 0.0), eta, 10 * s, 100)[-1])
+        best = max(best, min(stuck - 0.9, out - 0.95))
+    corrected.append(
+        Test("best of both sentences at lr = 0.01, any D", best, 0.0, 0.0, "at most", 0.01, numerical=1e-6)
+    )
+    written, learner = _escapes(
+        V, n, 150, run.stream(30), learning_rate=eta, D=D, dt=eta, boost=10.0, rule="as written"
+    )
+    value, error = _mean(np.log10(learner.D[np.isfinite(written)] / D))
+    corrected.append(Test("as written: log10 of the factor at the exit", value, 2.0, error, "at least", 0.2))
+    share, error = _share(written <= 150)
+    rows.append(("dt = lr, boost as written", 150, share, error, "-"))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        steps = np.arange(1, 5001)
+        for name, color, label in (
+            ("dt = 1, no boost", "C3", "dt = 1, no boost"),
+            ("dt = lr, no boost", "C0", "dt = lr, no boost"),
+            ("dt = lr, boost", "C2", "dt = lr, boost where C < 1/2"),
+            ("dt = lr, 10 D for good", "C1", "dt = lr, 10 D for good"),
+        ):
+            left.plot(steps, law[name][1:], color=color, label=label)
+            at = np.array([60, 100, 200, 400, 1000])
+            left.plot(at, [(seen[name] <= k).mean() for k in at], "o", ms=4, color=color)
+        at = np.arange(55, 151, 8)
+        left.plot(at, [(written <= k).mean() for k in at], "x:", color="0.4", label="boost as written")
+        left.plot([150], [0.95], "k^", ms=8, label="stated with boost: above")
+        left.plot([5000], [0.1], "kv", ms=8, label="stated without: below")
+        left.set(xscale="log", xlim=(0.4, 6500), ylim=(-0.03, 1.03), xlabel="step", ylabel="share out of the well")
+        left.set_title("Lines: exact law. Points: learners")
+        x = np.linspace(-1.45, 0.25, 400)
+        right.plot(x, V(x), color="0.2")
+        low = V.gradient(x) ** 2 / D < 0.5
+        right.fill_between(x, 0.0, 0.45, where=low, color="C2", alpha=0.3, label="noise is raised: C < 1/2")
+        right.set(xlabel="x", ylabel="V", ylim=(-0.01, 0.45), title="Where the rule raises the noise, D = 0.01")
+
+    columns = ("learners", "step", "share out", "stderr", "exact law")
+    return Evidence(stated, corrected, [Table("Out of the well", columns, tuple(rows))], figure, panels=2)
+
+
+@claim(
+    "shld.optimizer",
+    "the optimiser restores its noise",
+    formula=r"\theta' = \theta - \eta\,g + \sqrt{2 D\,dt}\,\xi,\quad C < \frac{1}{2}:\ D \to 5\,D",
+    statement="Stochastic harmonic learning is noisy descent that multiplies D by 5 when C < 0.5 and restores it after about "
+    "10 steps.",
+    definitions="Defaults: dt = 1, lr = .01, D = .01, threshold .5, after step 50. As written the rule multiplies at every "
+    "step with C < 0.5 and then restores the value that it has multiplied. Usage example: d = 10, lr = .01, D = .001.",
+    corrected="An optimiser (HarmonicLearner) that opens one window at a time and restores D to the bit after it. Its "
+    "temperature is D dt/lr, not D: with the defaults a hundred times D. Descent on k x^2/2 has the variance D dt/(lr k (1 - "
+    "lr k/2)), and with noise raised at all times five times that; the rule ends between the two.",
+    corrected_formula=r"\mathrm{Var}\,x = \frac{D\,dt}{\eta\,k\,(1 - \eta k/2)},\quad T = \frac{D\,dt}{\eta}",
+    rule="Usage example on |x|^2/2, dt = lr, with the rule as written, 120 steps: D over D at the start must be 1 or, in an open "
+    "window, 5: the largest over learners at most 5. Corrected, same settings: that largest value is 5; D after a "
+    "window is D, exactly, and 5 D within; runs of raised steps are multiples of 10 long; stationary E x^2 without boost "
+    "over its formula, for dt = lr and dt = 1, and with momentum 0.5; and with the rule, E x^2 over that formula is at "
+    "least 1 and at most 5. The laws of the chains are exact; what the start adds is below 1e-4.",
+)
+def optimizer(run: Run) -> Evidence:
+    """Follow D through windows, as written and restored, and compare stationary variances.
+
+    x' = (1 - lr k) x + sqrt(2 D dt) xi has the stationary variance v = (1 - lr k)^2 v + 2 D dt, v = D dt/(lr k (1 - lr
+    k/2)): Euler's chain at the temperature T = D dt/lr. When D varies between D and 5 D as the past alone decides, the noises
+    still are uncorrelated, so that v is the formula with a weighted mean of the D of each step, between D and 5 D.
+    """
+    n = run.pick("learners", 500, 5_000)
+    V = QuadraticForm(np.ones(10))
+    usage: dict[str, Any] = {"learning_rate": 0.01, "D": 0.001, "boost": 5.0}
+    start = np.full((n, 10), 0.01)
+    factors, learners = {}, {}
+    for i, rule in enumerate(("as written", "restored")):
+        learner = HarmonicLearner(start, rule=rule, seed=run.stream(i), dt=0.01, **usage)
+        record = learner.run(V.gradient, 120)
+        factors[rule], learners[rule] = record.D / 0.001, learner
+    largest = {rule: float(factor.max()) for rule, factor in factors.items()}
+    stated = [Test("largest D/D_0, as written", largest["as written"], 5.0, relation="at most", numerical=1e-9)]
+    # at rest C = 0: a window opens at once, for ten steps; with a large gradient the next step opens none
+    learner = HarmonicLearner([0.0], 0.1, 0.3, dt=0.1, boost=5.0, warm_up=-1, seed=run.stream(2))
+    inside = []
+    for _ in range(10):
+        learner.step([0.0])
+        inside.append(learner.D)
+    after = inside[-1]
+    edges = np.diff(np.pad(factors["restored"] > 1.0, ((1, 1), (0, 0))).astype(int), axis=0).T
+    lengths = [
+        end - start
+        for e in edges
+        for start, end in zip(np.flatnonzero(e == 1), np.flatnonzero(e == -1), strict=True)
+        if end < 120
+    ]
+    corrected = [
+        Test("largest D/D_0, restored", largest["restored"], 5.0, resolution=1e-9),
+        Test("D after the window, less D_0", after - 0.3, 0.0),
+        Test("D within the window/D_0, least", min(inside[:9]) / 0.3, 5.0, resolution=1e-9),
+        Test("steps raised in a row, remainder of 10, largest", float(max(n % 10 for n in lengths)), 0.0),
+    ]
+    rows, many = [], run.pick("learners for variances", 4_000, 40_000)
+    descents: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("dt = lr, k = 4", 4.0, {"learning_rate": 0.1, "D": 0.1, "dt": 0.1}),
+        ("dt = 1, k = 1", 1.0, {"learning_rate": 0.05, "D": 0.01, "dt": 1.0}),
+        ("momentum 0.5, k = 4", 4.0, {"learning_rate": 0.05, "D": 0.1, "dt": 0.05, "momentum": 0.5}),
+        ("rule, k = 4", 4.0, {"learning_rate": 0.1, "D": 0.1, "dt": 0.1, "boost": 5.0}),
+    )
+    for i, (name, k, settings) in enumerate(descents):
+        well = QuadraticForm(np.array([k]))
+        learner = HarmonicLearner(np.zeros((many, 1)), seed=run.stream(3 + i), **settings)
+        x = learner.run(well.gradient, 160, save_every=160).final[:, 0]
+        value, error = _mean(x * x)
+        # the noise lr s xi of gradient descent is sqrt(2 D dt) xi
+        s = math.sqrt(2.0 * settings["D"] * settings["dt"]) / settings["learning_rate"]
+        exact = theory.descent_variance(k, s, settings["learning_rate"], momentum=settings.get("momentum", 0.0))
+        rows.append((name, value, error, exact, float(settings["D"])))
+        ratio = value / exact, error / exact
+        if "boost" not in settings:
+            corrected.append(Test(f"E x^2/formula, {name}", ratio[0], 1.0, ratio[1], resolution=0.15, numerical=1e-4))
+        else:
+            corrected += [
+                Test(f"E x^2/formula without the rule, {name}", ratio[0], 1.0, ratio[1], "at least"),
+                Test(f"E x^2/formula without the rule, {name}", ratio[0], 5.0, ratio[1], "at most"),
+            ]
+
+    def figure(ax: Axes) -> None:
+        for rule, color in (("as written", "C1"), ("restored", "C0")):
+            ax.plot(factors[rule][:, 0], color=color, label=f"{rule}, one learner")
+            ax.plot(factors[rule].mean(axis=1), "--", color=color, label=f"{rule}, mean of {n}")
+        ax.axvline(50, ls=":", color="0.5")
+        ax.set(yscale="log", xlabel="step", ylabel="D/D_0", title="Noise of the optimiser, d = 10", ylim=(0.7, 1e4))
+
+    columns = ("descent", "E x^2", "stderr", "formula", "D")
+    return Evidence(stated, corrected, [Table("Stationary variance", columns, tuple(rows))], figure)
+
+
+# -- free energy ----
+
+
+def _two_basins_energy(x, p):
+    left, right = 0.5 * p[0] * (x + p[2]) ** 2, 0.5 * p[1] * (x - p[2]) ** 2
+    least = min(left, right)
+    return least - p[3] * np.log(np.exp((least - left) / p[3]) + np.exp((least - right) / p[3]))
+
+
+def _two_basins_gradient(x, p):
+    left, right = 0.5 * p[0] * (x + p[2]) ** 2, 0.5 * p[1] * (x - p[2]) ** 2
+    least = min(left, right)
+    a, b = np.exp((least - left) / p[3]), np.exp((least - right) / p[3])
+    return (a * p[0] * (x + p[2]) + b * p[1] * (x - p[2])) / (a + b)
+
+
+@claim(
+    "shld.entropy-sign",
+    "plus entropy favours broad basins",
+    formula=r"L[p] = \mathrm{E}_p V + \lambda\,S[p],\quad S[p] = -\int p\,\ln p",
+    statement="Adding +lambda times the entropy to the loss favours broad basins.",
+    definitions="The loss is minimised. Basins: two wells of equal depth, curvatures 16 and 1; the laws compared are normal, of "
+    "the widths that the noise D gives them, and any mixture of the two. lambda = D.",
+    corrected="The sign is minus. The Gibbs law minimises the free energy E V - D S, which falls along every solution of the "
+    "Fokker-Planck equation (H-theorem), down to -D ln Z; a basin of curvature k gets weight in proportion to 1/sqrt(k).",
+    corrected_formula=r"F[p] = \mathrm{E}_p V - D\,S[p]"
+    "\n"
+    r"\frac{dF}{dt} = -\int p\,|\nabla V + D\,\nabla\ln p|^2 \leq 0",
+    rule="E V + lambda S of the broad less that of the narrow basin, at most 0 as stated. Corrected: the same with -D S; the "
+    "share beyond the barrier of a simulation from either well, against the grid, and against 0.8 after a long time on the "
+    "grid; F of the Gibbs law over -D ln Z; F of four other laws less F of Gibbs, at least 0; the largest rise of F over 60 "
+    "times along a solution, at most 0; and the slope of F over -D times the entropy production of the grid, ratio 1, at "
+    "three times. Widths of cells 0.01: errors below 0.002 except near the start.",
+)
+def entropy_sign(run: Run) -> Evidence:
+    """Compare both signs on two basins and follow the free energy in time.
+
+    dF/dt with p' = div(p grad V + D grad p) = div(p grad mu), mu = V + D ln p: dF/dt = int mu p' = -int p |grad mu|^2. It
+    vanishes for constant mu only, p = exp(-V/D)/Z, where F = -D ln Z. The normal law of width s = sqrt(D/k) in a well k has
+    E V = D/2 whatever k is, and S = ln(2 pi e D/k)/2: with +S the narrow one is lower, with -S the broad one, by (D/2)
+    ln(k1/k2). V = -D ln(exp(-k1 (x + c)^2/2D) + exp(-k2 (x - c)^2/2D)) makes the Gibbs law exactly a mixture, with
+    weights 1/sqrt(k): 0.2 and 0.8.
+    """
+    D, narrow, broad, c = 0.1, 16.0, 1.0, 0.5
+    V = Potential(_two_basins_energy, _two_basins_gradient, (narrow, broad, c, D), name="two basins")
+    model = Langevin(V, D)
+    solver = FokkerPlanck(model, Grid(-2.0, 3.0, 500))
+    x, dx = solver.grid.x, float(solver.grid.dx)
+
+    def normal(k: float, middle: float) -> Array:
+        p = np.exp(-0.5 * k * (x - middle) ** 2 / D)
+        return np.asarray(p / (p.sum() * dx))
+
+    def parts(p: Array) -> tuple[float, float]:
+        energy = float(solver.mean(p, V))
+        return energy, (energy - float(solver.free_energy(p))) / D  # E V and S
+
+    laws = {"narrow": normal(narrow, -c), "broad": normal(broad, c)}
+    (e1, s1), (e2, s2) = parts(laws["narrow"]), parts(laws["broad"])
+    stated = [Test("E V + D S, broad less narrow", e2 - e1 + D * (s2 - s1), 0.0, 0.0, "at most", numerical=0.005)]
+    gain = 0.5 * D * math.log(narrow / broad)
+    corrected = [
+        Test(
+            "E V - D S, broad less narrow",
+            e2 - e1 - D * (s2 - s1),
+            0.0,
+            0.0,
+            "at most",
+            resolution=0.02,
+            numerical=0.005,
+        )
+    ]
+    top, length = -0.6 * c, 20.0
+    n_paths, dt = run.pick("paths from each well", 4_000, 40_000), 1 / 512
+    start = np.repeat([-c, c], n_paths)
+    final = simulate(model, start, dt, length, seed=run.stream(0)).final > top
+    later = [solver.propagate(point, np.array([length, 400.0])) for point in (-c, c)]
+    beyond = x > top
+    for name, inside, p in (("narrow", final[:n_paths], later[0][0]), ("broad", final[n_paths:], later[1][0])):
+        share, error = _share(inside)
+        exact = float(p[beyond].sum()) * dx
+        # Euler's chain widens the narrow well by 1 + k1 dt/4, which moves weights by that part of P(1 - P)
+        corrected.append(
+            Test(
+                f"P(broad) at t = 20, from the {name} well", share, exact, error, "equals", 0.06, 0.25 * narrow * dt / 2
+            )
+        )
+    exact = 0.8 * (1.0 - _cdf((top - c) / math.sqrt(D / broad))) + 0.2 * (1.0 - _cdf((top + c) / math.sqrt(D / narrow)))
+    value = float(later[0][1][beyond].sum()) * dx
+    corrected.append(Test("P(broad) at t = 400, grid", value, exact, resolution=0.01, numerical=0.004))
+    gibbs = solver.steady_state()
+    least = float(solver.free_energy(gibbs))
+    corrected.append(
+        Test(
+            "F of Gibbs/(-D ln Z)",
+            least / (-D * float(theory.log_partition_function(model))),
+            1.0,
+            0,
+            "equals",
+            0.01,
+            0.002,
+        )
+    )
+    mixture = 0.5 * laws["narrow"] + 0.5 * laws["broad"]
+    hot = np.exp(-V(x) / (2 * D))
+    for name, p in (*laws.items(), ("half and half", mixture), ("Gibbs at 2D", hot / (hot.sum() * dx))):
+        corrected.append(
+            Test(
+                f"F of {name} less F of Gibbs",
+                float(solver.free_energy(p)) - least,
+                0.0,
+                0.0,
+                "at least",
+                numerical=1e-9,
+            )
+        )
+    times = np.geomspace(0.02, 100.0, 60)
+    path = solver.propagate(-c, times)
+    F = np.array([float(solver.free_energy(p)) for p in path])
+    corrected.append(Test("largest rise of F in time", float(np.diff(F).max()), 0.0, 0.0, "at most", 1e-8, 1e-9))
+    rows = []
+    for t in (0.3, 3.0, 20.0):
+        ends = solver.propagate(-c, t * np.array([0.999, 1.0, 1.001]))
+        slope = (float(solver.free_energy(ends[2])) - float(solver.free_energy(ends[0]))) / (0.002 * t)
+        loss = -D * float(solver.entropy_production(ends[1]))
+        corrected.append(Test(f"dF/dt over its formula, t = {t:g}", slope / loss, 1.0, 0, "equals", 0.01, 0.002))
+        rows.append((t, float(solver.free_energy(ends[1])), slope, loss))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        left.plot(x, V(x), color="0.2", label="V")
+        left.fill_between(x, 0.0, 0.3 * gibbs, color="C0", alpha=0.4, label="Gibbs law x 0.3")
+        left.set(xlim=(-1.0, 2.0), ylim=(-0.1, 0.8), xlabel="x", ylabel="V", title="Broad basin: weight 0.8")
+        w = np.linspace(0.0, 1.0, 101)
+        laws_of = [parts((1 - s) * laws["narrow"] + s * laws["broad"]) for s in w]
+        for sign, label, color in ((1.0, "E V + D S, as stated", "C1"), (-1.0, "E V - D S", "C0")):
+            value = np.array([e + sign * D * s for e, s in laws_of])
+            right.plot(w, value - value[0], color=color, label=label)
+            right.plot(w[value.argmin()], value.min() - value[0], "o", ms=8, color=color)
+        right.plot([], [], "ok", label="minimum")
+        right.set(xlabel="weight of the broad basin", ylabel="less that of the narrow one", title="What is minimised")
+
+    table = Table("Free energy from the narrow well", ("t", "F", "dF/dt", "-D x entropy production"), tuple(rows))
+    gains = Table(
+        "Normal laws", ("basin", "E V", "S"), (("narrow", e1, s1), ("broad", e2, s2), ("D/2 ln(16)", gain, 0.0))
+    )
+    return Evidence(stated, corrected, [table, gains], figure, panels=2)
+
+
+def _cdf(z: float) -> float:
+    """Return the standard normal distribution function."""
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+# -- metrics and momentum ----
+
+
+def _inverse_metric(x, p):
+    return 1.0 / (1.0 + 3.0 * x * x)
+
+
+def _inverse_metric_slope(x, p):
+    m = 1.0 / (1.0 + 3.0 * x * x)
+    return -6.0 * x * m * m
+
+
+def _natural_drift(x, p):
+    return -p[0] * x * x * x / (1.0 + 3.0 * x * x)
+
+
+def _natural_noise(x, p):
+    return np.sqrt(2.0 * p[1] / (1.0 + 3.0 * x * x))
+
+
+@claim(
+    "shld.natural-gradient",
+    "natural gradient keeps C stable",
+    formula=r"d\theta = -G^{-1}\nabla V\,dt + \sqrt{2 D\,G^{-1}}\,dW,\quad C = \frac{|\nabla V|^2}{D\,d}",
+    statement="Preconditioning by a metric G keeps the consolidation ratio C stable.",
+    definitions="Stable: the same in every parametrisation, and with the same law as without the metric. Here V = x^4/4, D = "
+    "0.25, G = 1 + 3 x^2; charts y = sinh x, and a linear one in three dimensions.",
+    corrected="C is the same in every chart only if the metric enters it: grad V.G^-1 grad V/(D d). Preconditioned noise "
+    "needs the drift D div G^-1 (Ito), else the law is not Gibbs; with it the law of C is that without the metric: "
+    "preconditioning makes it neither larger nor steadier.",
+    corrected_formula=r"C_G = \frac{\nabla V\cdot G^{-1}\nabla V}{D\,d},\quad "
+    r"dX = -G^{-1}\nabla V\,dt + D\,\nabla\cdot G^{-1}\,dt + \sqrt{2 D\,G^{-1}}\,dW",
+    rule="C in the chart over C in x, at five points, must be 1 (the worst counts); and the stationary E x^2 and E C of the "
+    "natural-gradient equation as stated over those of the Gibbs law, 1 (resolution 0.1). Corrected: C_G in the chart over "
+    "C_G in x at the same points, in one and three dimensions; E x^2, E x^4, E C with the drift over Gibbs; E C_G over "
+    "E[(G^-1 V')'] by quadrature. Euler's bias of these means is bounded by 2 dt (dt = 1/128; curvatures up to 1).",
+)
+def natural_gradient(run: Run) -> Evidence:
+    """Compare C in two charts, and the stationary laws of the preconditioned equation with and without its drift.
+
+    In y = f(x) with Jacobian J the gradient is J^-T grad V and G^-1 becomes J G^-1 J^T: the quadratic form C_G stays, |grad
+    V|^2 does not. The density of dX = -M V' dt + sqrt(2 D M) dW (Ito) solves M V' p + D (M p)' = 0, p = exp(-V/D)/M; the drift
+    D M' turns the second term into M D p', and p = exp(-V/D). Parts: E[V' M V'] = D E[(M V')'], so that E C_G is that mean.
+    """
+    D, dt = 0.25, 1 / 128
+    V = Quartic()
+    model = Langevin(V, D)
+    points = np.array([-1.5, -0.6, 0.3, 0.9, 2.0])
+    M = _inverse_metric(points, ())
+    plain, metric = theory.consolidation_ratio(model, points), theory.metric_consolidation_ratio(model, points, M)
+    # y = sinh x: V(arsinh y), by the chain rule V'/f', and M f'^2
+    chart = Langevin(Potential(_chart_energy, _chart_gradient, (), minima=[0.0], saddles=[], name="chart"), D)
+    y, stretch = np.sinh(points), np.cosh(points)
+    plain_ratio = theory.consolidation_ratio(chart, y) / plain
+    metric_ratio = theory.metric_consolidation_ratio(chart, y, M * stretch**2) / metric
+    worst = [float(r[np.argmax(np.abs(r - 1.0))]) for r in (plain_ratio, metric_ratio)]
+    stated = [Test("C in the chart/C, worst of five points", worst[0], 1.0, resolution=0.1)]
+    corrected = [Test("C_G in the chart/C_G, worst of five points", worst[1], 1.0, resolution=1e-8, numerical=1e-9)]
+    # three dimensions, y = A x: H -> A^-T H A^-1, M -> A M A^T
+    rng, H = np.random.default_rng(7), np.array([1.0, 2.0, 5.0])
+    A, point = np.eye(3) + 0.5 * rng.standard_normal((3, 3)), np.array([1.0, -0.5, 0.3])
+    g, weights = H * point, np.diag([1.0, 0.4, 0.1])
+    there = np.linalg.solve(A.T, g)
+    before = float(theory.metric_consolidation_ratio(Langevin(QuadraticForm(H), D), point, weights))
+    after = float(there @ (A @ weights @ A.T) @ there) / (3 * D)
+    corrected.append(Test("C_G in a linear chart/C_G, d = 3", after / before, 1.0, resolution=1e-8, numerical=1e-9))
+    n_paths, length = run.pick("paths", 60_000, 200_000), run.pick("time", 25.0, 40.0)
+    right = Preconditioned(V, D, _inverse_metric, derivative=_inverse_metric_slope)
+    naive = Diffusion(_natural_drift, _natural_noise, (1.0, D), interpretation="ito")
+    half = Diffusion(_natural_drift, _natural_noise, (1.0, D), interpretation="stratonovich")
+    ends = {
+        name: simulate(m, 0.5, dt, length, n_paths, seed=run.stream(i)).final
+        for i, (name, m) in enumerate((("stated", naive), ("with drift", right), ("Stratonovich", half)))
+    }
+    square, fourth = (float(theory.gibbs_expectation(model, f)) for f in (lambda x: x**2, lambda x: x**4))
+    curvature = float(theory.mean_curvature(model))
+    average = float(
+        theory.gibbs_expectation(model, lambda x: 3 * x**2 / (1 + 3 * x**2) - 6 * x**4 / (1 + 3 * x**2) ** 2)
+    )
+    rows = []
+    for name, x in ends.items():
+        values = {
+            "E x^2": (x**2, square),
+            "E x^4": (x**4, fourth),
+            "E C": (theory.consolidation_ratio(model, x), curvature),
+            "E C_G": (theory.metric_consolidation_ratio(model, x, _inverse_metric(x, ())), average),
+        }
+        for what, (sample, exact) in values.items():
+            ratio, error = _mean(sample / exact)
+            rows.append((name, what, ratio, error))
+            if name == "stated" and what in ("E x^2", "E C"):
+                stated.append(Test(f"{what} as stated/Gibbs", ratio, 1.0, error, "equals", 0.1, 2 * dt))
+            elif name == "with drift":
+                corrected.append(Test(f"{what} with the drift/Gibbs", ratio, 1.0, error, "equals", 0.1, 2 * dt))
+
+    def figure(axes: Any) -> None:
+        left, other = axes
+        z = np.linspace(-2.4, 2.4, 300)
+        density = theory.gibbs_density(model)
+        weight = np.asarray(density(z)) * (1 + 3 * z**2)
+        left.plot(z, density(z), color="C0", label="Gibbs")
+        left.plot(z, weight / (weight.sum() * (z[1] - z[0])), ":", color="C1", label="exp(-V/D) G")
+        edges = np.linspace(-2.4, 2.4, 49)
+        for name, color, marker in (("with drift", "C0", "o"), ("stated", "C1", "s")):
+            counts = np.histogram(ends[name], edges)[0] / n_paths / np.diff(edges)
+            left.plot(0.5 * (edges[1:] + edges[:-1]), counts, marker, ms=3, color=color, label=f"simulated, {name}")
+        left.set(xlabel="x", ylabel="p(x)", ylim=(0, 0.8), title="V = x^4/4, G = 1 + 3x^2")
+        line = np.linspace(-2.0, 2.0, 200)
+        other.plot(line, 1 / np.cosh(line) ** 2, ":", color="C1", label="C, as stated")
+        other.plot(line, np.ones_like(line), color="C0", label="C with the metric")
+        other.plot(points, plain_ratio, "s", color="C1", ms=6)
+        other.plot(points, metric_ratio, "o", color="C0", ms=6)
+        other.set(
+            xlabel="x", ylabel="value in y = sinh x / value in x", ylim=(0, 1.2), title="The same point, two charts"
+        )
+
+    table = Table("Stationary means over those of Gibbs", ("equation", "mean", "ratio", "stderr"), tuple(rows))
+    return Evidence(stated, corrected, [table], figure, panels=2)
+
+
+def _chart_energy(y, p):
+    return 0.25 * np.arcsinh(y) ** 4
+
+
+def _chart_gradient(y, p):
+    return np.arcsinh(y) ** 3 / np.sqrt(1.0 + y * y)
+
+
+def _inertial_rate(
+    V: Potential, D: float, friction: float, dt: float, guess: float, n_paths: int, seed: Any
+) -> tuple[float, float]:
+    """Return the rate from well to well of paths with inertia, and its standard error.
+
+    E sign(-X_t) falls as exp(-2 k t) once motion within a well has died: two times tell k.
+    """
+    settle = math.ceil((20.0 + 3.0 / friction + 2.0 * friction) / dt)
+    pieces = 1 + math.ceil(0.6 / guess / dt / settle)
+    model = Underdamped(V, D, friction)
+    run = simulate(model, -1.0, dt, n_steps=pieces * settle, n_paths=n_paths, save_every=settle, seed=seed)
+    early, late = -np.sign(run.x[1]), -np.sign(run.x[-1])  # all start on the left
+    # where nothing is left of the sign, the rate is bounded from below: three standard errors stand for it
+    first, last = (max(float(s.mean()), 3.0 / math.sqrt(n_paths)) for s in (early, late))
+    spread = (late / last - early / first).std() / math.sqrt(n_paths)
+    duration = (pieces - 1) * settle * dt
+    return 0.5 * math.log(first / last) / duration, 0.5 * float(spread) / duration
+
+
+@claim(
+    "shld.momentum",
+    "momentum crosses barriers faster",
+    formula=r"v' = \beta v - \eta\,\nabla L,\quad \theta' = \theta + v'",
+    statement="Momentum crosses barriers more efficiently.",
+    definitions="With h = sqrt(lr), P = v/h and beta = exp(-gamma h) the rule is a step h of dX = P dt, dP = -(V' + gamma P) dt "
+    "+ noise. Efficiently: (a) at a rate per unit of time that is no lower than without inertia at the same temperature "
+    "and friction; (b) at a rate per gradient that is no lower than that of plain noisy descent with the same lr, h^2, and "
+    "temperature. Double well with dE/D = 5.",
+    corrected="Kramers' rate with inertia: lower than without at every friction, per unit of time; it turns over, falling in "
+    "proportion to friction when beta is close to 1; and it never exceeds transition state theory. Per gradient momentum "
+    "wins by up to 1/(1 - beta) until the turnover, where it begins to lose.",
+    corrected_formula=r"k = \frac{\sqrt{\gamma^2/4 + \omega_b^2} - \gamma/2}{\omega_b}\,\frac{\omega_a}{2\pi}\,"
+    r"e^{-\Delta E/D}\,\Upsilon(\gamma)\leq k_{\mathrm{TST}}",
+    rule="Rates from the decay of E sign(X), simulated (BAOAB, h = 0.2, and 0.1 at gamma = 5; bias below 3 %); the rate without "
+    "inertia by quadrature. As stated: (a) the ratio at gamma = 1, (b) the ratio per gradient at h = 0.2, beta = 0.9992, "
+    "both at least 1. Corrected: simulated rate over the formula with depopulation at gamma = 0.1, 0.4, 1, 2, 5, ratio 1 "
+    "within the formula's D/dE = 0.2; over that without inertia, and over transition state theory, at most 1; the rate at "
+    "0.4 exceeds those at 0.004 and 5; (b) at beta = 0.92 the gain per gradient is at least 2.",
+)
+def momentum(run: Run) -> Evidence:
+    """Measure rates with inertia against friction.
+
+    Linearised at the top, y'' + gamma y' - wb^2 y = 0 grows at lam = sqrt(gamma^2/4 + wb^2) - gamma/2; Kramers' rate is
+    (lam/wb) times that of transition state theory. For gamma -> infinity lam -> wb^2/gamma, the rate without inertia over
+    gamma; at any gamma lam < wb^2/gamma. For gamma -> 0 leaving takes energy that friction alone restores: k ~ gamma S/(2D)
+    times transition state theory (Melnikov and Meshkov interpolate, factor Upsilon). Per gradient: k h against k0 h^2, in
+    the overdamped range k = k0/gamma, gain 1/(gamma h) = 1/(1 - beta).
+    """
+    V, D, dt, n_paths = DoubleWell(), 0.05, 0.2, run.pick("paths", 24_000, 100_000)
+    calm = Langevin(V, D)
+    plain = 0.5 / float(theory.mean_exit_time(calm, -1.0, LEFT))
+    # flux of the Gibbs law through the top, one way, per path of the left well: sqrt(D/(2 pi)) p(0)/P(left)
+    limit = math.sqrt(D / (2.0 * math.pi)) * float(theory.gibbs_density(calm)(np.array(0.0))) / 0.5
+    frictions, rates, stated, corrected, rows = (0.004, 0.1, 0.4, 1.0, 2.0, 5.0), {}, [], [], []
+    for i, gamma in enumerate(frictions):
+        model = Underdamped(V, D, gamma)
+        formula = float(theory.underdamped_kramers_rate(model, -1.0, 0.0))
+        count = n_paths if gamma > 0.05 else n_paths // 4  # long runs
+        # BAOAB diffuses too fast by (gamma dt)^2/12
+        rate, error = _inertial_rate(V, D, gamma, min(dt, 0.5 / gamma), formula, count, run.stream(i))
+        rates[gamma] = rate, error
+        rows.append((gamma, rate, error, formula, plain / gamma, rate / (plain * dt)))
+        if gamma > 0.05:
+            corrected.append(
+                Test(f"rate/formula, friction {gamma:g}", rate / formula, 1.0, error / formula, "equals", 0.4, 0.2)
+            )
+        corrected.append(
+            Test(
+                f"rate with/without inertia, friction {gamma:g}",
+                rate * gamma / plain,
+                1.0,
+                error * gamma / plain,
+                "at most",
+                0.15,
+                0.03,
+            )
+        )
+        corrected.append(
+            Test(f"rate/transition state, friction {gamma:g}", rate / limit, 1.0, error / limit, "at most", 0.25, 0.03)
+        )
+    rate, error = rates[1.0]
+    stated.append(
+        Test("rate with/without inertia, friction 1", rate / plain, 1.0, error / plain, "at least", 0.1, 0.03)
+    )
+    rate, error = rates[0.004]
+    each = plain * dt  # k h over k0 h^2
+    stated.append(
+        Test("per gradient, beta = 0.9992, with/without", rate / each, 1.0, error / each, "at least", 0.1, 0.03)
+    )
+    best, spread = rates[0.4]
+    corrected.append(
+        Test("per gradient, beta = 0.92, with/without", best / each, 2.0, spread / each, "at least", 0.5, 0.1)
+    )
+    for gamma in (0.004, 5.0):
+        other, error = rates[gamma]
+        corrected.append(
+            Test(
+                f"rate at friction 0.4 less at {gamma:g}, over the former",
+                1.0 - other / best,
+                0.0,
+                other / best * math.hypot(error / other, spread / best),
+                "at least",
+            )
+        )
+
+    def figure(ax: Axes) -> None:
+        gamma = np.geomspace(0.002, 30.0, 80)
+        line = [float(theory.underdamped_kramers_rate(Underdamped(V, D, float(g)), -1.0, 0.0)) for g in gamma]
+        ax.plot(gamma, line, color="C0", label="with inertia (Kramers, Melnikov-Meshkov)")
+        ax.plot(gamma, plain / gamma, ":", color="C1", label="without inertia")
+        ax.axhline(limit, ls="--", lw=1, color="0.4", label="transition state theory")
+        ax.axhline(each, ls="-.", lw=1, color="C3", label="plain descent, per gradient, lr = 0.04")
+        for g, (value, spread) in rates.items():
+            ax.errorbar(g, value, 5 * spread, fmt="ok", ms=5)
+        ax.plot([], [], "ok", ms=5, label="simulated")
+        ax.set(xscale="log", yscale="log", ylim=(2e-5, 0.01), xlabel="friction: (1 - beta)/h", ylabel="rate")
+        ax.set_title("Double well, barrier 5 D")
+
+    columns = ("friction", "rate", "stderr", "formula", "without inertia", "per gradient/plain, h = 0.2")
+    return Evidence(stated, corrected, [Table("Rate from well to well", columns, tuple(rows))], figure)
+
+
+# -- annealing ----
+
+
+@claim(
+    "shld.annealing",
+    "start hot, cool down",
+    formula=r"D(0)\ \mathrm{high},\quad D(t)\ \mathrm{decreasing}",
+    statement="Start with high D and decrease it: this finds the deeper minimum more often than constant D.",
+    definitions="V = (x^2 - 1)^2/4 + 0.1 x: the deeper well is the left one, by 0.2; start in the other. Success: left of "
+    "the saddle at the end, t = 50 or 200. Schedules from D = 0.3: cosine and exponential to 0.02, and 0.3 ln 2/ln(2 + t). "
+    "Constant: the best of all D between 0.02 and 0.5, by the grid.",
+    corrected="For finding the well a constant D that is tuned to the barrier and to the time does better. Cooling finds it "
+    "more often than constant noise of the strength at its start or at its end, without tuning; and it ends cold: the mean "
+    "loss at the end is lower than with any constant D.",
+    corrected_formula=r"\mathrm{E}\,V_{\mathrm{cooled}}(t) < \min_D\,\mathrm{E}\,V_D(t)",
+    rule="Share of simulated paths in the deeper well less that of the best constant D on the grid, at least 0, for each "
+    "schedule and both times (resolution 0.01). Corrected, for the cosine and the exponential: that share less the share "
+    "with constant D = 0.02 and 0.3, at least 0; the mean loss at the end less the lowest of the constant ones on the grid, "
+    "at most 0; and the shares at t = 50 against the grid with D(t). Euler's bias of a share and of a mean loss is below "
+    "0.005 (dt = 0.01).",
+)
+def annealing(run: Run) -> Evidence:
+    """Compare schedules with constant noise: success, and loss at the end.
+
+    At constant D the weight of the wrong well is about exp(-dV/D), dV the difference of the depths; the wells exchange
+    at a rate exp(-dE/D), so that the best D for the time t is about dE/ln t and fails with about exp(-dV/D) = t^(-dV/dE). Slow
+    cooling keeps the weights of the current D until the rate is 1/t, at the same D, and freezes there: about the same
+    power, so that cooling gains nothing in the share. What
+    is left is that afterwards it cools within the well, down to D/2 at its last D, which constant noise cannot.
+    """
+    V = TiltedDoubleWell(tilt=0.1)
+    top, right = float(np.ravel(V.saddles())[0]), float(np.max(np.ravel(V.minima())))
+    lowest = float(V(np.min(np.ravel(V.minima()))))
+    grid = Grid(-2.6, 2.6, run.pick("cells", 260, 520))
+    n_paths, dt = run.pick("paths", 20_000, 200_000), 0.01
+    constants = np.geomspace(0.02, 0.5, run.pick("constant D tried", 20, 40))
+    stated, corrected, rows, drawn = [], [], [], []
+    index = 0
+    for length in (50.0, 200.0):
+        schedules: dict[str, Any] = {
+            "cosine": Cosine(0.3, 0.02, length),
+            "exponential": Exponential(0.3, 0.02, length),
+            "logarithmic": Logarithmic(0.3),
+            "constant 0.02": 0.02,
+            "constant 0.3": 0.3,
+        }
+        shares, losses = np.array([_ends(Langevin(V, float(D)), grid, top, right, length) for D in constants]).T
+        best, least = float(shares.max()), float(losses.min()) - lowest
+        found, cold = {}, {}
+        for name, D in schedules.items():
+            x = simulate(
+                Langevin(V, D), right, dt, length, n_paths // (1 + ("constant" in name)), seed=run.stream(index)
+            ).final
+            found[name], cold[name] = _share(x < top), _mean(V(x) - lowest)
+            rows.append((length, name, *found[name], best, *cold[name], least))
+            index += 1
+        for name in ("cosine", "exponential", "logarithmic"):
+            (value, error), label = found[name], f"{name}, t = {length:g}"
+            stated.append(
+                Test(f"success, {label}, less best constant", value - best, 0.0, error, "at least", 0.01, 0.005)
+            )
+            if name == "logarithmic":
+                continue
+            for other in ("constant 0.02", "constant 0.3"):
+                low, spread = found[other]
+                spread = math.hypot(error, spread)
+                corrected.append(
+                    Test(f"success, {label}, less {other}", value - low, 0.0, spread, "at least", 0.03, 0.01)
+                )
+            mean, spread = cold[name]
+            corrected.append(
+                Test(f"loss, {label}, less best constant", mean - least, 0.0, spread, "at most", 0.005, 0.005)
+            )
+            if length == 50.0:
+                exact = _ends(Langevin(V, schedules[name]), grid, top, right, length)[0]
+                corrected.append(Test(f"success, {label}, by the grid", value, exact, error, "equals", 0.03, 0.005))
+        drawn.append((length, shares, losses - lowest, found, cold))
+
+    def figure(axes: Any) -> None:
+        styles = (("cosine", "--"), ("exponential", "-."), ("logarithmic", ":"))
+        for (length, shares, losses, found, cold), color in zip(drawn, ("C1", "C0"), strict=True):
+            for ax, curve, values in zip(axes, (shares, losses), (found, cold), strict=True):
+                ax.plot(
+                    constants, curve, "-", color=color, label=f"constant D, t = {length:g}" if ax is axes[0] else ""
+                )
+                for name, ls in styles:
+                    ax.axhline(values[name][0], ls=ls, lw=1.2, color=color)
+        for name, ls in styles:
+            axes[0].plot([], [], ls=ls, color="0.3", label=f"{name}, same colours")
+        axes[0].set(
+            xscale="log", ylim=(0, 1.02), xlabel="constant D", ylabel="share in the deeper well", title="Success"
+        )
+        axes[1].set(xscale="log", ylim=(0, 0.26), xlabel="constant D", ylabel="E V - V*", title="Mean loss at the end")
+
+    columns = ("t", "noise", "share", "stderr", "best constant", "E V - V*", "stderr", "best constant")
+    return Evidence(stated, corrected, [Table("At the end", columns, tuple(rows))], figure, panels=2)
+
+
+def _ends(model: Langevin, grid: Grid, top: float, start: float, t: float) -> tuple[float, float]:
+    """Return the probability to be left of the saddle at time t, from a point, and the mean energy, by the grid."""
+    solver = FokkerPlanck(model, grid)
+    p = np.asarray(solver.propagate(start, t))
+    edges = np.linspace(grid.low, grid.high, p.size + 1)
+    mass = np.append(0.0, np.cumsum(p)) * float(grid.dx)
+    return float(np.interp(top, edges, mass)), float(solver.mean(p, model.potential))
+
+
+# -- many dimensions ----
+
+
+@claim(
+    "shld.high-dim",
+    "D and d scale as stated",
+    formula=r"\mathrm{E}\,V = \frac{D\,d}{2},\quad \mathrm{E}\,C = \frac{\mathrm{tr} H}{d}",
+    statement="In a d-dimensional quadratic, d = 1, 10, 100, 1000, the equilibrium energy is D d/2, whatever the curvatures, and "
+    "the mean of C is the mean curvature.",
+    definitions="C = |grad V|^2/(D d). Usage example of the document: d = 10, lr = .01, D = .001.",
+    rule="Euler's chain, dt = 0.05, in wells with curvatures 0.5 to 2 (geometric), D = 0.2, until stationary: E V/(D d/2) and "
+    "E C over the mean curvature, ratio 1; the chain's bias is known exactly, the mean of 1/(1 - k dt/2), and taken as "
+    "numerical error; over that factor the ratio is 1 without. The relative scatter of V is sqrt(2/d) up to 1/n. And the "
+    "usage example.",
+)
+def high_dim(run: Run) -> Evidence:
+    """Measure energy and consolidation ratio in 1 to 1000 dimensions.
+
+    Each mode of curvature k has the variance D/k, energy D/2 and mean square gradient k D: sums of d of them. On Euler's
+    chain each is multiplied by 1/(1 - k dt/2).
+    """
+    dt, D, stated, rows = 0.05, 0.2, [], []
+    total = run.pick("coordinates in all", 200_000, 1_000_000)
+    cases: list[tuple[str, Array, float, float]] = [
+        (f"d = {d}", np.geomspace(0.5, 2.0, d) if d > 1 else np.array([1.0]), D, dt) for d in (1, 10, 100, 1000)
+    ]
+    cases.append(("usage example", np.ones(10), 0.001, 0.01))
+    for i, (name, k, noise, step) in enumerate(cases):
+        V, n_paths, d = QuadraticForm(k), max(total // len(k), 30), len(k)
+        start = 0.0 if d == 1 else np.zeros(d)
+        x = simulate(Langevin(V, noise), start, step, 10.0, n_paths, seed=run.stream(i)).final
+        kept = 1.0 - np.exp(2.0 * 10.0 / step * np.log1p(-k * step))  # from 0: part of the variance that is there
+        wide = kept / (1.0 - 0.5 * k * step)
+        energy, ratio = float(wide.mean()), float(np.mean(k * wide)) / float(k.mean())
+        C = theory.consolidation_ratio(Langevin(V, noise), x) / float(k.mean())
+        values = V(x) / (0.5 * noise * d)
+        for label, sample, chain in (
+            (f"E V/(D d/2), {name}", values, energy),
+            (f"E C/mean curvature, {name}", C, ratio),
+        ):
+            value, error = _mean(sample)
+            stated += [
+                Test(label, value, 1.0, error, resolution=0.08, numerical=abs(chain - 1.0)),
+                Test(f"{label}, over the chain's", value / chain, 1.0, error / chain, resolution=0.03),
+            ]
+            rows.append((label, value, error, chain))
+        # variance of the sample variance of a chi-square with d degrees: (2 + 12/d)/n of its square
+        spread = float(values.std(ddof=1)) / math.sqrt(2.0 * float(np.mean(wide**2)) / d)
+        error = 0.5 * math.sqrt((2.0 + 12.0 / d) / n_paths)
+        stated.append(Test(f"scatter of V/sqrt(2/d), {name}", spread, 1.0, error, resolution=0.3))
+
+    def figure(ax: Axes) -> None:
+        d = np.array([1, 10, 100, 1000])
+        energy = np.array([row[1:3] for row in rows[0:8:2]])
+        C = np.array([row[1:3] for row in rows[1:8:2]])
+        ax.axhline(1.0, lw=0.8, color="0.5")
+        ax.plot(d, [row[3] for row in rows[0:8:2]], "--", color="C0", label="Euler's chain, exact")
+        ax.plot(d, [row[3] for row in rows[1:8:2]], "--", color="C1")
+        ax.errorbar(d, energy[:, 0], 5 * energy[:, 1], fmt="o", ms=6, color="C0", label="E V/(D d/2)")
+        ax.errorbar(d, C[:, 0], 5 * C[:, 1], fmt="s", ms=6, color="C1", label="E C/mean curvature")
+        ax.set(xscale="log", ylim=(0.9, 1.15), xlabel="dimension d", ylabel="measured/stated")
+        ax.set_title("Curvatures 1/2 to 2, D = 0.2, dt = 0.05")
+
+    columns = ("quantity", "ratio", "stderr", "Euler's chain")
+    return Evidence(stated, tables=[Table("Equilibrium in d dimensions", columns, tuple(rows))], figure=figure)

@@ -1,6 +1,13 @@
 """Estimators that watch a run: arrays in, numbers with intervals out."""
 
 from shld_sim.diagnostics.consolidation import Consolidation, consolidation, consolidation_two_batches
+from shld_sim.diagnostics.diffusion import (
+    DiffusionEstimate,
+    diffusion_constant,
+    diffusion_from_gradients,
+    diffusion_from_gradients_as_stated,
+    diffusion_from_variance_as_stated,
+)
 from shld_sim.diagnostics.phases import (
     GUIDE,
     Advice,
@@ -32,6 +39,7 @@ __all__ = [
     "Advice",
     "CellEntropy",
     "Consolidation",
+    "DiffusionEstimate",
     "EarlyStop",
     "OrbitEntropy",
     "Phase",
@@ -41,6 +49,10 @@ __all__ = [
     "cell_entropy",
     "consolidation",
     "consolidation_two_batches",
+    "diffusion_constant",
+    "diffusion_from_gradients",
+    "diffusion_from_gradients_as_stated",
+    "diffusion_from_variance_as_stated",
     "intelligence",
     "intelligence_as_stated",
     "orbit",

@@ -1,5 +1,9 @@
 """Closed forms and quadratures: what the simulator and the grid solver are judged by."""
 
+from shld_sim.theory.boosted import (
+    descent_survival,
+    mean_exit_steps,
+)
 from shld_sim.theory.bounds import (
     claimed_energy_bound,
     corrected_energy_bound,
@@ -7,6 +11,7 @@ from shld_sim.theory.bounds import (
     stationary_energy_bound,
 )
 from shld_sim.theory.chains import (
+    descent_variance,
     euler_stable_scale,
     euler_variance,
     ornstein_uhlenbeck_moments,
@@ -19,6 +24,7 @@ from shld_sim.theory.consolidation import (
     gamma,
     gamma_hessian,
     mean_curvature,
+    metric_consolidation_ratio,
     observable_generator,
 )
 from shld_sim.theory.edge import (
@@ -111,6 +117,8 @@ __all__ = [
     "descent_probability",
     "diffusing_union_volume",
     "direction_coherence",
+    "descent_survival",
+    "descent_variance",
     "energy_generator",
     "energy_generator_as_stated",
     "euler_stable_scale",
@@ -137,10 +145,12 @@ __all__ = [
     "kramers_rate_as_stated",
     "log_partition_function",
     "mean_curvature",
+    "mean_exit_steps",
     "mean_exit_time",
     "mean_return_time",
     "mean_square_exponent",
     "metric_consolidation",
+    "metric_consolidation_ratio",
     "noisy_margin",
     "one_step_change",
     "observable_generator",

@@ -75,6 +75,50 @@ def euler_variance(k: float, D: float, dt: float) -> float:
     return D / (k * (1.0 - 0.5 * k * dt))
 
 
+def descent_variance(k: float, noise: float, eta: float, batch: float = 1.0, momentum: float = 0.0) -> float:
+    """Return ``eta s^2 (1 + beta)/(B k (1 - beta)(2 (1 + beta) - eta k))``, stationary variance of noisy gradient descent.
+
+    The chain is ``v' = beta v - eta (k x + s xi/sqrt(B))``, ``x' = x + v'``, on the loss ``k x^2/2``; with momentum 0 it
+    is ``eta s^2/(B k (2 - eta k))``. To first order in eta it is ``eta s^2/(2 B k (1 - beta))``, that of a Langevin
+    equation with ``D = eta s^2/(2 B (1 - beta))``: a function of ``eta/B``.
+
+    Parameters
+    ----------
+    k : float
+        Curvature.
+    noise : float
+        Standard deviation ``s`` of the gradient of one example.
+    eta : float
+        Step, 1/curvature, below ``2 (1 + beta)/k``.
+    batch : float
+        Number B of examples per step, drawn independently.
+    momentum : float
+        ``beta``, 0 <= beta < 1.
+
+    Returns
+    -------
+    float
+        Variance of x, length**2.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not positive, ``momentum`` lies outside [0, 1) or the chain has no stationary law.
+
+    References
+    ----------
+    S. Mandt, M. D. Hoffman, D. M. Blei, JMLR 18 (2017) 134 (to first order); Q. Li, C. Tai, W. E, JMLR 20 (2019) 40. The
+    exact form follows from the three equations of the second moments of x and v.
+    """
+    k, noise, eta = _checks.positive("k", k), _checks.positive("noise", noise), _checks.positive("eta", eta)
+    batch, beta = _checks.positive("batch", batch), _checks.nonnegative("momentum", momentum)
+    if beta >= 1.0:
+        raise ValueError(f"momentum must lie in [0, 1), got {beta!r}")
+    if eta * k >= 2.0 * (1.0 + beta):
+        raise ValueError(f"eta must be below 2 (1 + momentum)/k = {2.0 * (1.0 + beta) / k!r}, got {eta!r}")
+    return eta * noise**2 * (1.0 + beta) / (batch * k * (1.0 - beta) * (2.0 * (1.0 + beta) - eta * k))
+
+
 def euler_stable_scale(k: float, alpha: float, sigma: float, dt: float) -> float:
     """Return ``sigma (dt/(1 - |1 - k dt|^alpha))^(1/alpha)``, stationary scale of the Euler chain with stable noise.
 

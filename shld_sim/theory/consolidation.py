@@ -204,6 +204,40 @@ def consolidation_ratio(model: Langevin, x: ArrayLike) -> Any:
     return (_drift(potential, _checks.points("x", x, potential.dim)) / (strength(model) * potential.dim))[()]
 
 
+def metric_consolidation_ratio(model: Langevin, x: ArrayLike, metric_inverse: ArrayLike) -> Any:
+    """Return ``grad V . M grad V/(D d)`` with the inverse ``M = G^-1`` of a metric: the ratio C, the same in every chart.
+
+    In coordinates ``y = f(x)`` with the Jacobian J the gradient is ``J^-T grad V`` and M becomes ``J M J^T``: the quadratic
+    form stays. With M the identity it is `consolidation_ratio`, which does change. Its Gibbs average is
+    ``E[div(M grad V)]/d``.
+
+    Parameters
+    ----------
+    model : Langevin
+        The landscape V and constant D.
+    x : array_like, shape (...) when d == 1, else (..., d)
+        Points.
+    metric_inverse : array_like
+        M, symmetric and positive definite: a number, shape (d,) (a diagonal) or (d, d), or one per point: shape (...), (..., d)
+        or (..., d, d). A shape that fits both ways is read as one for all points.
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+        One value per point.
+
+    Raises
+    ------
+    ValueError
+        If ``metric_inverse`` has another shape, is negative or not symmetric.
+    """
+    require(model, Langevin)
+    points, M = _arguments(model.potential, x, metric_inverse, "metric_inverse")
+    g = np.asarray(model.potential.gradient(points))
+    form = M * g**2 if model.dim == 1 else np.einsum("...i,...ij,...j->...", g, M, g)
+    return (form / (strength(model) * model.dim))[()]
+
+
 def mean_curvature(model: Langevin) -> float:
     """Return ``E_Gibbs[lap V]/d``, which equals the Gibbs average of `consolidation_ratio`.
 
@@ -231,11 +265,13 @@ def mean_curvature(model: Langevin) -> float:
     return gibbs_expectation(model, potential.laplacian) / potential.dim
 
 
-def _arguments(potential: Potential, x: ArrayLike, diffusion: ArrayLike) -> tuple[Array, Array]:
-    """Return the points and D_s as something that broadcasts with their shape: ``(...)``, or ``(..., d, d)``."""
+def _arguments(
+    potential: Potential, x: ArrayLike, diffusion: ArrayLike, name: str = "diffusion"
+) -> tuple[Array, Array]:
+    """Return the points and the matrix ``name`` as something that broadcasts with their shape: ``(...)``, or ``(..., d, d)``."""
     d = potential.dim
     points = _checks.points("x", x, d)
-    D = _checks.finite_array("diffusion", diffusion)
+    D = _checks.finite_array(name, diffusion)
     batch = points.shape if d == 1 else points.shape[:-1]
     if D.ndim == 0 or (d == 1 and D.shape == batch):
         kind = "number"
@@ -252,15 +288,15 @@ def _arguments(potential: Potential, x: ArrayLike, diffusion: ArrayLike) -> tupl
     elif D.shape == batch:
         kind = "number"
     else:
-        raise ValueError(f"diffusion must be a number, ({d},), ({d}, {d}) or one per point {batch}, got {D.shape}")
+        raise ValueError(f"{name} must be a number, ({d},), ({d}, {d}) or one per point {batch}, got {D.shape}")
     smallest: Any = D
     if kind == "matrix":
         size = float(np.abs(D).max())
         if np.abs(D - np.swapaxes(D, -1, -2)).max() > 1e-12 * size:
-            raise ValueError(f"diffusion must be a symmetric matrix, got {diffusion!r}")
+            raise ValueError(f"{name} must be a symmetric matrix, got {diffusion!r}")
         smallest = np.linalg.eigvalsh(D) + 1e-12 * size
     if np.any(smallest < 0.0):
-        raise ValueError(f"diffusion must not be negative, got {float(smallest.min())!r}")
+        raise ValueError(f"{name} must not be negative, got {float(smallest.min())!r}")
     if d == 1:
         return points, np.broadcast_to(D.reshape(()) if D.size == 1 else D, batch)
     if kind == "number":

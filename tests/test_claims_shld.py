@@ -1,0 +1,143 @@
+"""Planted errors in the claims on learning dynamics: each must turn the verdict."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from shld_sim import Diffusion, Exponential, FokkerPlanck, HarmonicLearner, diagnostics, theory, verify
+from shld_sim.claims import shld
+from shld_sim.claims.registry import select
+
+ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
+
+
+def verdict(id):
+    return str(verify(only=id, quick=True, figures=False, progress=False)[id].verdict)
+
+
+@pytest.mark.parametrize(
+    "id", ["shld.entropy-sign", "shld.natural-gradient", "shld.momentum", "shld.annealing", "shld.high-dim"]
+)
+def test_noise_a_fifth_too_strong_is_noticed(id, monkeypatch):
+    right = ARGUMENTS.amplitude
+    monkeypatch.setattr(ARGUMENTS, "amplitude", lambda model, t: 1.2 * right(model, t))
+    if id == "shld.natural-gradient":  # there the noise is a function of the place
+        kinds = shld.Preconditioned
+        monkeypatch.setattr(shld, "Preconditioned", lambda V, D, *args, **more: kinds(V, 1.44 * D, *args, **more))
+    assert verdict(id) == "refuted"
+
+
+@pytest.mark.parametrize("id", ["shld.noise-assisted-escape", "shld.optimizer"])
+def test_learners_with_noise_a_fifth_too_strong_are_noticed(id, monkeypatch):
+    class Hot(HarmonicLearner):
+        def __init__(self, theta, *args, dt=1.0, **more):
+            super().__init__(theta, *args, dt=1.44 * dt, **more)
+
+    monkeypatch.setattr(shld, "HarmonicLearner", Hot)
+    assert verdict(id) == "refuted"
+
+
+def test_gradients_with_noise_a_fifth_too_strong_are_noticed(monkeypatch):
+    best, descend = shld._best_step, shld._minibatch_descent
+    monkeypatch.setattr(shld, "_best_step", lambda V, x, spread, *more: best(V, x, 1.2 * spread, *more))
+    monkeypatch.setattr(
+        shld, "_minibatch_descent", lambda lam, eta, batch, *more: descend(lam, eta, batch / 1.44, *more)
+    )
+    assert verdict("shld.learning-rate") == "refuted"
+    assert verdict("shld.d-eff") == "refuted"
+
+
+WRONG = {
+    # the stated formula in the place of the corrected one, or a factor dropped
+    "shld.learning-rate": ("best_step", lambda mean, S, H: 2.0 * np.max(S) / np.max(H)),
+    "shld.d-eff": ("descent_variance", lambda k, s, eta, B: eta**2 * s**2 / B),
+    "shld.momentum": (
+        "underdamped_kramers_rate",
+        lambda model, a, b: theory.eyring_kramers_rate(shld.Langevin(model.potential, model.D), a, b) / model.friction,
+    ),
+    "shld.optimizer": ("descent_variance", lambda k, s, eta, momentum=0.0: eta * s**2 / k / (2.0 - eta * k)),
+    "shld.natural-gradient": (
+        "metric_consolidation_ratio",
+        lambda model, x, M: theory.consolidation_ratio(model, x),
+    ),
+}
+
+
+@pytest.mark.parametrize("id", list(WRONG))
+def test_a_wrong_formula_does_not_pass_as_the_corrected_one(id, monkeypatch):
+    name, wrong = WRONG[id]
+    monkeypatch.setattr(theory, name, wrong)
+    assert verdict(id) == "refuted"
+
+
+def test_the_stated_estimates_do_not_pass_as_the_corrected_ones(monkeypatch):
+    right = diagnostics.diffusion_from_gradients
+    with monkeypatch.context() as patch:
+        patch.setattr(diagnostics, "diffusion_from_gradients", lambda g, eta: right(g, 1.0))
+        assert verdict("shld.estimate-d") == "refuted"
+    plain = diagnostics.diffusion_constant
+    with monkeypatch.context() as patch:
+        patch.setattr(diagnostics, "diffusion_constant", lambda x, dt, drift: plain(x, dt))
+        assert verdict("shld.estimate-d") == "refuted"
+    monkeypatch.setattr(
+        diagnostics, "diffusion_constant", lambda x, dt, drift: plain(x, dt, drift=drift, confidence=0.8)
+    )
+    assert verdict("shld.estimate-d") == "refuted"
+
+
+@pytest.mark.parametrize("kind", ["without the drift", "Stratonovich"])
+def test_a_metric_without_its_ito_drift_is_noticed(kind, monkeypatch):
+    right = shld.Preconditioned
+
+    def wrong(V, D, metric_inverse, *, derivative):
+        if kind == "without the drift":
+            return Diffusion(shld._natural_drift, shld._natural_noise, (1.0, D), interpretation="ito")
+        model = right(V, D, metric_inverse, derivative=derivative)
+        return Diffusion(model.drift, model.noise, model.params, interpretation="stratonovich")
+
+    monkeypatch.setattr(shld, "Preconditioned", wrong)
+    assert verdict("shld.natural-gradient") == "refuted"
+
+
+def test_plus_entropy_is_noticed(monkeypatch):
+    """F = E V + D S in the place of E V - D S: then Gibbs is not its minimum, nor does it fall."""
+    right = FokkerPlanck.free_energy
+    monkeypatch.setattr(
+        FokkerPlanck, "free_energy", lambda self, p: 2.0 * float(self.mean(p, self.model.potential)) - right(self, p)
+    )
+    assert verdict("shld.entropy-sign") != "corrected"
+
+
+def test_warming_up_instead_of_cooling_is_noticed(monkeypatch):
+    monkeypatch.setattr(shld, "Exponential", lambda start, end, duration: Exponential(end, start, duration))
+    assert verdict("shld.annealing") == "refuted"
+
+
+def test_a_window_that_restores_nothing_is_noticed(monkeypatch):
+    class Written(HarmonicLearner):
+        def __init__(self, theta, *args, rule="restored", **more):
+            super().__init__(theta, *args, rule="as written", **more)
+
+    monkeypatch.setattr(shld, "HarmonicLearner", Written)
+    assert verdict("shld.optimizer") in ("refuted", "crashed")
+
+
+def test_a_wrong_law_of_the_boosted_chain_is_noticed(monkeypatch):
+    right = theory.descent_survival
+
+    def wrong(*args, **more):
+        return right(*args, **{**more, "window": 1})
+
+    monkeypatch.setattr(theory, "descent_survival", wrong)
+    result = verify(only="shld.noise-assisted-escape", quick=True, figures=False, progress=False)
+    tests = {t.label: str(t.outcome) for t in result["shld.noise-assisted-escape"].corrected}
+    assert tests["out by step 150, dt = 1, boost"] == "fails"
+
+
+def test_every_claim_says_its_formula_and_defines_its_words():
+    for claim in select("shld.*"):
+        assert claim.formula and claim.definitions, claim.id
+        assert bool(claim.corrected) == bool(claim.corrected_formula), claim.id
+        if claim.corrected:
+            assert len(claim.derivation.splitlines()) > 2, claim.id
