@@ -1,14 +1,21 @@
 """Time the grid solvers against a hand-written Scharfetter-Gummel scheme and other packages, all in one run.
 
 Prints CPU milliseconds (medians of interleaved repeats), ratios and errors. Other packages (py-pde, fipy, fplanck: the extra
-``bench``) are timed when they can be imported. Options: ``--repeat N``, ``--only WORD``.
+``bench``) are timed when they can be imported. BLAS is held to one thread: a second one that waits costs processor time too.
+Options: ``--repeat N``, ``--only WORD``.
 """
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from typing import Any
+
 import exact
 import numpy as np
-from common import choose, compare, fplanck, has, heading, others
+from common import choose, compare, explicit_steps, fplanck, has, heading, others
 from scipy import linalg
 
 import shld_sim as shld
@@ -60,14 +67,13 @@ def reference_line() -> tuple[np.ndarray, np.ndarray]:
     return p, gibbs / (gibbs.sum() * dx)
 
 
-def with_pypde() -> np.ndarray:
+def pypde_problem() -> tuple[Any, Any]:
+    """Return py-pde's equation and start."""
     import pde
 
     grid = pde.CartesianGrid([[LOW, HIGH]], CELLS)
     equation = pde.PDE({"p": f"{D} * laplace(p) + d_dx((x**3 - x) * p)"}, bc={"value": 0})
-    state = pde.ScalarField(grid, cell_start(CELLS))
-    dt = 0.2 * grid.discretization[0] ** 2 / D
-    return np.asarray(equation.solve(state, t_range=END, dt=dt, tracker=None, solver="euler").data)
+    return equation, pde.ScalarField(grid, cell_start(CELLS))
 
 
 def with_fipy() -> np.ndarray:
@@ -111,6 +117,8 @@ def line(repeat: int) -> None:
     def ours() -> np.ndarray:
         return shld.FokkerPlanck(model, grid).propagate(start, END)
 
+    pypde = explicit_steps(pypde_problem, END, 0.2 * dx**2 / D)
+
     def distance(found: np.ndarray) -> float:
         return float(np.abs(found - p).sum() * dx)
 
@@ -120,7 +128,7 @@ def line(repeat: int) -> None:
             "shld_sim FokkerPlanck.propagate": ours,
             "by hand: Scharfetter-Gummel, eigenvectors": by_hand,
             "fipy, exponential scheme, 200 implicit steps": with_fipy if has("fipy") else None,
-            "py-pde, explicit steps": with_pypde if has("pde") else None,
+            "py-pde, explicit steps, compiled before": pypde if has("pde") else None,
             "fplanck": with_fplanck if has("fplanck") else None,
         },
         {

@@ -19,7 +19,7 @@ from typing import Any
 
 import exact
 import numpy as np
-from common import Work, choose, compare, fplanck, has, heading, others
+from common import choose, compare, explicit_steps, fplanck, has, heading, others
 from scipy import sparse
 from scipy.sparse.linalg import expm_multiply, splu
 
@@ -141,26 +141,16 @@ def with_fipy(start: np.ndarray, steps: int, dt: float, midpoint: bool = False, 
     return np.asarray(p.value).reshape(CELLS, CELLS).T
 
 
-def with_pypde(steps: int) -> Work:
-    """Explicit steps; what the first call has compiled is kept."""
-    kept: list[Any] = []
+def pypde_problem() -> tuple[Any, Any]:
+    """Return py-pde's equation and start."""
+    import pde
 
-    def work() -> np.ndarray:
-        import pde
-
-        if not kept:
-            x, y, _ = centres(CELLS)
-            grid = pde.CartesianGrid([[-HALF, HALF]] * 2, CELLS)
-            slopes = (pde.ScalarField(grid, g) for g in gradient(x, y, ()))
-            right = f"{D} * laplace(p) + d_dx(gx * p) + d_dy(gy * p)"
-            equation = pde.PDE({"p": right}, bc={"value": 0}, consts=dict(zip(("gx", "gy"), slopes)))
-            state = pde.ScalarField(grid, bump(x, y))
-            kept[:] = pde.EulerSolver(equation).make_stepper(state, END / steps), state
-        stepper, state = kept[0], kept[1].copy()
-        stepper(state, 0.0, END)
-        return np.asarray(state.data)
-
-    return work
+    x, y, _ = centres(CELLS)
+    grid = pde.CartesianGrid([[-HALF, HALF]] * 2, CELLS)
+    slopes = (pde.ScalarField(grid, g) for g in gradient(x, y, ()))
+    right = f"{D} * laplace(p) + d_dx(gx * p) + d_dy(gy * p)"
+    equation = pde.PDE({"p": right}, bc={"value": 0}, consts=dict(zip(("gx", "gy"), slopes)))
+    return equation, pde.ScalarField(grid, bump(x, y))
 
 
 def with_fplanck(drift: Callable | None = None) -> Any:
@@ -213,7 +203,9 @@ def beside(repeat: int) -> None:
             "shld_sim FokkerPlanck.propagate": lambda: ours().propagate(start, END),
             "by hand: Scharfetter-Gummel, expm_multiply": by_hand,
             "by hand: the same, LU, 50 midpoint steps": lambda: by_hand_midpoint(50),
-            "py-pde, 1000 explicit steps, compiled before": with_pypde(1000) if pypde else None,
+            "py-pde, 1000 explicit steps, compiled before": explicit_steps(pypde_problem, END, END / 1000)
+            if pypde
+            else None,
             "fplanck": (lambda: with_fplanck().propagate(bump, END) / dx**2) if fp else None,
             "fipy, exponential scheme, 25 midpoint steps": (lambda: with_fipy(start, 25, END / 25, True))
             if fipy

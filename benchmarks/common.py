@@ -42,6 +42,23 @@ def fplanck() -> ModuleType:
     return fplanck
 
 
+def explicit_steps(problem: Callable[[], tuple[Any, Any]], end: float, dt: float) -> Work:
+    """Solve ``problem() -> (equation, start)`` of py-pde by Euler's steps, keeping what the first call has compiled."""
+    kept: list[Any] = []
+
+    def work() -> np.ndarray:
+        import pde
+
+        if not kept:
+            equation, start = problem()
+            kept[:] = pde.EulerSolver(equation).make_stepper(start, dt), start
+        state = kept[1].copy()
+        kept[0](state, 0.0, end)
+        return np.asarray(state.data)
+
+    return work
+
+
 def heading() -> None:
     """Print what runs, and on what."""
     print(f"shld_sim {shld.__version__} of {Path(shld.__file__).parent}")
