@@ -7,18 +7,18 @@ is found; everything else needs only what shld_sim installs. Options: ``--repeat
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from common import choose, heading, seconds
 from numba import njit
 
 import shld_sim as shld
@@ -28,18 +28,9 @@ PATHS = 10_240
 Timer = Callable[[], float]
 
 
-def cpu(work: Callable[[], object], steps: float) -> float:
-    """CPU nanoseconds per path-step of one call."""
-    start = time.process_time()
-    work()
-    return (time.process_time() - start) / steps * 1e9
-
-
-def wall(work: Callable[[], object], steps: float) -> float:
-    """Wall nanoseconds per path-step of one call."""
-    start = time.perf_counter()
-    work()
-    return (time.perf_counter() - start) / steps * 1e9
+def per_step(work: Callable[[], object], steps: float, clock: Callable[[], float] = time.process_time) -> float:
+    """Nanoseconds per path-step of one call."""
+    return seconds(work, clock)[0] / steps * 1e9
 
 
 # -- what others would write ------------------------------------------------------------------------------------------
@@ -151,7 +142,7 @@ class Targets:
         print(f"  {what:54} {found:>8}   target {wanted}: {'met' if met else 'missed'}")
 
 
-def library(model, x0, dt, n_steps, n_paths=PATHS, clock=cpu, n_threads=1, **options) -> Timer:
+def library(model, x0, dt, n_steps, n_paths=PATHS, clock=time.process_time, n_threads=1, **options) -> Timer:
     """Time `simulate`, per path-step."""
 
     def work() -> object:
@@ -159,7 +150,7 @@ def library(model, x0, dt, n_steps, n_paths=PATHS, clock=cpu, n_threads=1, **opt
             model, x0, dt, n_steps=n_steps, n_paths=n_paths, seed=1, n_threads=n_threads, progress=False, **options
         )
 
-    return lambda: clock(work, n_paths * n_steps)
+    return lambda: per_step(work, n_paths * n_steps, clock)
 
 
 def gauss(c: Yardstick, targets: Targets, repeat: int) -> None:
@@ -171,10 +162,10 @@ def gauss(c: Yardstick, targets: Targets, repeat: int) -> None:
         {
             "shld_sim": library(model, -1.0, dt, n),
             "C yardstick": c.timer("gauss", n),
-            "Numba loop over Generator.standard_normal": lambda: cpu(
+            "Numba loop over Generator.standard_normal": lambda: per_step(
                 lambda: numba_loop(rng, np.full(PATHS, -1.0), n // 50, dt, amplitude), PATHS * n / 50
             ),
-            "NumPy, vectorised over paths": lambda: cpu(
+            "NumPy, vectorised over paths": lambda: per_step(
                 lambda: numpy_loop(rng, np.full(PATHS, -1.0), n // 200, dt, amplitude), PATHS * n / 200
             ),
         },
@@ -184,7 +175,7 @@ def gauss(c: Yardstick, targets: Targets, repeat: int) -> None:
     if "C yardstick" in times:
         targets.most("over the C yardstick", ours / times["C yardstick"], 1.3)
     targets.least("faster than the Numba loop", times["Numba loop over Generator.standard_normal"] / ours, 4.0)
-    one, two = (library(model, -1.0, dt, 4 * n, clock=wall, n_threads=k) for k in (1, 2))
+    one, two = (library(model, -1.0, dt, 4 * n, clock=time.perf_counter, n_threads=k) for k in (1, 2))
     clocks = table("Threads (wall clock)", {"1 thread": one, "2 threads": two}, repeat)
     targets.least("two threads faster than one", clocks["1 thread"] / clocks["2 threads"], 1.8)
 
@@ -199,10 +190,10 @@ def stable(c: Yardstick, targets: Targets, repeat: int) -> None:
             "shld_sim, euler": library(model, 0.0, dt, n, scheme="euler"),
             "shld_sim, split": library(model, 0.0, dt, n, scheme="split"),
             "C yardstick": c.timer("stable", n),
-            "NumPy, Chambers-Mallows-Stuck": lambda: cpu(
+            "NumPy, Chambers-Mallows-Stuck": lambda: per_step(
                 lambda: numpy_stable(rng, np.zeros(PATHS), n // 80, dt, amplitude, alpha), PATHS * n / 80
             ),
-            "SciPy levy_stable.rvs": lambda: cpu(
+            "SciPy levy_stable.rvs": lambda: per_step(
                 lambda: scipy_stable(np.zeros(PATHS), n // 400, dt, amplitude, alpha), PATHS * n / 400
             ),
         },
@@ -248,15 +239,15 @@ def passages(c: Yardstick, targets: Targets, repeat: int) -> None:
     rng = np.random.default_rng(1)
 
     def ours() -> float:
-        start = time.process_time()
-        exits = shld.first_passage(model, -1.0, (-np.inf, 0.0), dt, n, seed=1, n_threads=1, progress=False)
-        return (time.process_time() - start) / (exits.exposure.sum() / dt) * 1e9
+        spent, exits = seconds(
+            lambda: shld.first_passage(model, -1.0, (-np.inf, 0.0), dt, n, seed=1, n_threads=1, progress=False)
+        )
+        return spent / (exits.exposure.sum() / dt) * 1e9
 
     def loop() -> float:
         times = np.empty(n // 20)
-        start = time.process_time()
-        numba_exits(rng, times, dt, amplitude)
-        return (time.process_time() - start) / (times.sum() / dt) * 1e9
+        spent, _ = seconds(lambda: numba_exits(rng, times, dt, amplitude))
+        return spent / (times.sum() / dt) * 1e9
 
     times = table(
         "First passage, double well, D = 0.1, per path-step simulated",
@@ -323,9 +314,9 @@ def start(c: Yardstick, targets: Targets, repeat: int) -> None:
             environment = {**os.environ, "NUMBA_CACHE_DIR": str(Path(folder) / "cache")}
             times = []
             for _ in range(1 + repeat):
-                begin = time.perf_counter()
-                subprocess.run([sys.executable, str(script)], check=True, env=environment)
-                times.append(time.perf_counter() - begin)
+                command = [sys.executable, str(script)]
+                run = partial(subprocess.run, command, check=True, env=environment)
+                times.append(seconds(run, time.perf_counter)[0])
             print(f"  {name:44} {times[0]:6.2f} {min(times[1:]):6.2f}")
             targets.most(f"{name}, second process", min(times[1:]), limit, " s")
 
@@ -334,29 +325,15 @@ SECTIONS = {f.__name__: f for f in (gauss, stable, planes, passages, growth, sta
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=5, help="interleaved repeats (default 5)")
-    parser.add_argument("--only", choices=SECTIONS, help="one section")
-    options = parser.parse_args()
-    print(f"shld_sim {shld.__version__} of {Path(shld.__file__).parent}")
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {machine()}")
+    sections, repeat = choose(__doc__, SECTIONS, 5, "interleaved repeats")
+    heading()
     yardstick, targets = Yardstick(), Targets()
     if yardstick.program is None:
         print("no C compiler: the yardstick and its targets are left out")
-    for name, section in SECTIONS.items():
-        if options.only in (None, name):
-            section(yardstick, targets, options.repeat)
+    for section in sections:
+        section(yardstick, targets, repeat)
     missed = f"; missed: {', '.join(targets.missed)}" if targets.missed else ""
     print(f"\n{targets.count - len(targets.missed)} of {targets.count} targets met{missed}")
-
-
-def machine() -> str:
-    """Name of the processor, where the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

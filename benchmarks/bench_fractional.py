@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from common import heading, seconds
 
 import shld_sim as shld
 from shld_sim.grid import extrapolate
 
 # From -1 out of (-inf, 0), double well, alpha = 1.5: finite elements on graded meshes, extrapolated, 8 digits.
 EXITS = {0.1: 131.7693453, 0.05: 411.8588211, 0.02: 1716.6598662}
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    """Return the result and the CPU seconds it took."""
-    start = time.process_time()
-    result = function()
-    return result, time.process_time() - start
 
 
 def speed(sizes: list[int]) -> None:
@@ -36,13 +27,13 @@ def speed(sizes: list[int]) -> None:
     for alpha in (0.7, 1.5, 1.9):
         for n in sizes:
             model = shld.LevyFlight(V, alpha=alpha, sigma=0.3)
-            fp, build = timed(lambda model=model, n=n: shld.FokkerPlanck(model, shld.Grid(-8.0, 8.0, n)))
+            build, fp = seconds(lambda model=model, n=n: shld.FokkerPlanck(model, shld.Grid(-8.0, 8.0, n)))
             m = np.full(n, 1.0 / n)
             fp.generator @ m
             repeats = max(3, 300_000 // n)
-            _, products = timed(lambda fp=fp, m=m, r=repeats: [fp.generator @ m for _ in range(r)])
-            _, steady = timed(fp.steady_state)
-            _, exit_time = timed(lambda fp=fp: fp.mean_exit_time((-np.inf, 0.0), x0=-1.0))
+            products, _ = seconds(lambda fp=fp, m=m, r=repeats: [fp.generator @ m for _ in range(r)])
+            steady, _ = seconds(fp.steady_state)
+            exit_time, _ = seconds(lambda fp=fp: fp.mean_exit_time((-np.inf, 0.0), x0=-1.0))
             tasks = {
                 "assembly": build,
                 "product": products / repeats,
@@ -50,11 +41,11 @@ def speed(sizes: list[int]) -> None:
                 "mean exit time": exit_time,
             }
             if n <= 10_000:
-                tasks["propagate to t = 1"] = timed(lambda fp=fp: fp.propagate(-1.0, 1.0))[1]
-            for task, seconds in tasks.items():
-                rows.setdefault((task, alpha), []).append(seconds)
-    for (task, alpha), seconds in sorted(rows.items(), key=lambda row: (list(rows).index(row[0]) % 5, row[0][1])):
-        print(f"{task:26s} {alpha:5.1f}    " + "".join(f"{s:12.3g}" for s in seconds))
+                tasks["propagate to t = 1"] = seconds(lambda fp=fp: fp.propagate(-1.0, 1.0))[0]
+            for task, spent in tasks.items():
+                rows.setdefault((task, alpha), []).append(spent)
+    for (task, alpha), spent in sorted(rows.items(), key=lambda row: (list(rows).index(row[0]) % 5, row[0][1])):
+        print(f"{task:26s} {alpha:5.1f}    " + "".join(f"{s:12.3g}" for s in spent))
 
 
 def accuracy() -> None:
@@ -109,5 +100,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out 100,000 cells")
     quick = parser.parse_args().quick
+    heading()
     speed([1_000, 10_000] if quick else [1_000, 10_000, 100_000])
     accuracy()

@@ -1,60 +1,27 @@
 """Time the grid solvers against a hand-written Scharfetter-Gummel scheme and other packages, all in one run.
 
 Prints CPU milliseconds (medians of interleaved repeats), ratios and errors. Other packages (py-pde, fipy, fplanck: the extra
-``bench``) are timed when they can be imported. Options: ``--repeat N``, ``--only WORD``.
+``bench``) are timed when they can be imported. BLAS is held to one thread: a second one that waits costs processor time too.
+Options: ``--repeat N``, ``--only WORD``.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.metadata
-import importlib.util
-import platform
-import statistics
-import time
-from collections.abc import Callable
+import os
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from typing import Any
+
+import exact
 import numpy as np
+from common import choose, compare, explicit_steps, fplanck, has, heading, others
 from scipy import linalg
 
 import shld_sim as shld
 
-Work = Callable[[], np.ndarray]
-
 D, LOW, HIGH, CELLS, END = 0.1, -3.0, 3.0, 512, 10.0
 START = -1.0  # all probability at once in the cell that holds it
-
-
-def cpu(work: Work) -> tuple[float, np.ndarray]:
-    """CPU milliseconds of one call, and what it returned."""
-    start = time.process_time()
-    found = work()
-    return (time.process_time() - start) * 1e3, found
-
-
-def table(title: str, works: dict[str, Work | None], errors: dict[str, Callable], repeat: int) -> None:
-    """Run the works in turn; print medians, ratios to the second, and the errors of each result."""
-    print(f"\n{title}")
-    print(f"  {'':44} {'ms':>9} {'min':>9}  {'ratio':>7}  " + "  ".join(f"{name:>12}" for name in errors))
-    present = {name: work for name, work in works.items() if work is not None}
-    times: dict[str, list[float]] = {name: [] for name in present}
-    found = {name: work() for name, work in present.items()}  # compile, and warm up
-    slow = {name for name, work in present.items() if cpu(work)[0] > 1000.0}
-    for turn in range(repeat):
-        for name, work in present.items():
-            if turn == 0 or name not in slow:
-                times[name].append(cpu(work)[0])
-    unit = statistics.median(times[list(present)[1]])
-    for name, values in times.items():
-        middle = statistics.median(values)
-        row = "  ".join(f"{error(found[name]):12.1e}" for error in errors.values())
-        print(f"  {name:44} {middle:9.2f} {min(values):9.2f}  {middle / unit:7.2f}  {row}")
-    for name in [name for name in works if name not in present]:
-        print(f"  {name:44} not installed")
-
-
-def has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
 
 
 def energy(x):
@@ -90,51 +57,23 @@ def by_hand(n: int = CELLS, t: float = END) -> np.ndarray:
 
 
 def reference_line() -> tuple[np.ndarray, np.ndarray]:
-    """Densities at END, at the cell centres: the spectrum in Hermite functions, 160 of them; and Gibbs.
-
-    The Schroedinger form ``D d^2/dx^2 - (V'^2/(4 D) - V''/2)`` is exact in the basis; the start is the uniform density of the
-    starting cell, by Gauss quadrature.
-    """
+    """Densities at END and of Gibbs, at the cell centres; the start is uniform in its cell, by Gauss quadrature."""
     dx = (HIGH - LOW) / CELLS
     x = LOW + (np.arange(CELLS) + 0.5) * dx
     first = LOW + int((START - LOW) / dx) * dx
     nodes, weights = np.polynomial.legendre.leggauss(20)
-    inside = first + 0.5 * dx * (1.0 + nodes)
-    size, scale = 240, 0.3
-    kept = 160
-
-    def functions(y: np.ndarray) -> np.ndarray:
-        z = y / scale
-        h = np.empty((size, y.size))
-        h[0] = np.exp(-0.5 * z**2) / np.sqrt(scale * np.sqrt(np.pi))
-        h[1] = np.sqrt(2.0) * z * h[0]
-        for k in range(2, size):
-            h[k] = np.sqrt(2.0 / k) * z * h[k - 1] - np.sqrt((k - 1.0) / k) * h[k - 2]
-        return h
-
-    k = np.arange(1.0, size)
-    X = scale * (np.diag(np.sqrt(k / 2.0), 1) + np.diag(np.sqrt(k / 2.0), -1))
-    P = (np.diag(np.sqrt(k / 2.0), 1) - np.diag(np.sqrt(k / 2.0), -1)) / scale  # d/dx
-    X2 = X @ X
-    force = X2 @ X - X
-    H = -D * P @ P + force @ force / (4.0 * D) - 0.5 * (3.0 * X2 - np.eye(size))
-    values, Q = np.linalg.eigh(H[:kept, :kept])
-    modes = Q.T @ functions(x)[:kept]
-    z_start = Q.T @ functions(inside)[:kept] * np.exp(energy(inside) / (2 * D))
-    overlap = z_start @ weights / 2.0
-    p = np.exp(-energy(x) / (2 * D)) * ((np.exp(-values * END) * overlap) @ modes)
+    p = exact.double_well(x, END, D, first + 0.5 * dx * (1.0 + nodes), 0.5 * weights)
     gibbs = np.exp(-energy(x) / D)
     return p, gibbs / (gibbs.sum() * dx)
 
 
-def with_pypde() -> np.ndarray:
+def pypde_problem() -> tuple[Any, Any]:
+    """Return py-pde's equation and start."""
     import pde
 
     grid = pde.CartesianGrid([[LOW, HIGH]], CELLS)
     equation = pde.PDE({"p": f"{D} * laplace(p) + d_dx((x**3 - x) * p)"}, bc={"value": 0})
-    state = pde.ScalarField(grid, cell_start(CELLS))
-    dt = 0.2 * grid.discretization[0] ** 2 / D
-    return np.asarray(equation.solve(state, t_range=END, dt=dt, tracker=None, solver="euler").data)
+    return equation, pde.ScalarField(grid, cell_start(CELLS))
 
 
 def with_fipy() -> np.ndarray:
@@ -153,19 +92,16 @@ def with_fipy() -> np.ndarray:
 
 
 def with_fplanck() -> np.ndarray:
-    if not hasattr(np, "product"):
-        vars(np)["product"] = np.prod  # fplanck 0.2 was written for NumPy 1
-    import fplanck
-
     # drag and temperature for which k_B T / drag = D
     dx = (HIGH - LOW) / CELLS
     kT = 1.380649e-23 * 300.0
-    box = fplanck.fokker_planck(
+    package = fplanck()
+    box = package.fokker_planck(
         temperature=300.0,
         drag=kT / D,
         extent=HIGH - LOW,
         resolution=dx,
-        boundary=fplanck.boundary.reflecting,
+        boundary=package.boundary.reflecting,
         potential=lambda x: energy(x) * kT / D,
     )
     start = cell_start(CELLS) * dx
@@ -181,16 +117,18 @@ def line(repeat: int) -> None:
     def ours() -> np.ndarray:
         return shld.FokkerPlanck(model, grid).propagate(start, END)
 
+    pypde = explicit_steps(pypde_problem, END, 0.2 * dx**2 / D)
+
     def distance(found: np.ndarray) -> float:
         return float(np.abs(found - p).sum() * dx)
 
-    table(
+    compare(
         f"Line: double well, D = {D}, {CELLS} cells on [{LOW:g}, {HIGH:g}], one cell to t = {END:g}; assembly included",
         {
             "shld_sim FokkerPlanck.propagate": ours,
             "by hand: Scharfetter-Gummel, eigenvectors": by_hand,
             "fipy, exponential scheme, 200 implicit steps": with_fipy if has("fipy") else None,
-            "py-pde, explicit steps": with_pypde if has("pde") else None,
+            "py-pde, explicit steps, compiled before": pypde if has("pde") else None,
             "fplanck": with_fplanck if has("fplanck") else None,
         },
         {
@@ -201,7 +139,7 @@ def line(repeat: int) -> None:
         },
         repeat,
     )
-    table(
+    compare(
         "Line: the same to t = 2000, where all is Gibbs",
         {
             "shld_sim": lambda: shld.FokkerPlanck(model, grid).propagate(start, 2000.0),
@@ -212,10 +150,10 @@ def line(repeat: int) -> None:
     )
     fp = shld.FokkerPlanck(model, grid)
     fp.propagate(start, 1e4)
-    exact = 30.82130247266569  # nested Gauss-Legendre quadrature, 16 digits
+    time = 30.82130247266569  # nested Gauss-Legendre quadrature, 16 digits
     gap = 0.033545287308  # Hermite functions, 12 digits
     coarse = shld.FokkerPlanck(model, shld.Grid(-2.5, 2.5, 200))
-    table(
+    compare(
         "Line: other questions",
         {
             "100 times to t = 1e4, chain kept": lambda: fp.propagate(start, np.linspace(100.0, 1e4, 100))[-1],
@@ -227,7 +165,7 @@ def line(repeat: int) -> None:
             "gap, refined, 4 levels": lambda: np.array([coarse.refined(lambda q: q.eigenvalues(2)[1], levels=4).value]),
         },
         {
-            "T error": lambda found: abs(found[0] / exact - 1.0) if found.size == 1 and found[0] > 1.0 else np.nan,
+            "T error": lambda found: abs(found[0] / time - 1.0) if found.size == 1 and found[0] > 1.0 else np.nan,
             "gap error": lambda found: abs(found[-1] / gap - 1.0) if found.size == 1 and found[0] < 1.0 else np.nan,
         },
         repeat,
@@ -238,24 +176,11 @@ SECTIONS = {f.__name__: f for f in (line,)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=7, help="interleaved repeats (default 7)")
-    parser.add_argument("--only", choices=SECTIONS, help="one section")
-    options = parser.parse_args()
-    print(f"shld_sim {shld.__version__}, Python {platform.python_version()}, NumPy {np.__version__}")
-    others = [f"{name} {importlib.metadata.version(name)}" for name in ("py-pde", "fipy", "fplanck") if installed(name)]
-    print("others: " + (", ".join(others) or "none installed (pip install 'shld_sim[bench]')"))
-    for name, section in SECTIONS.items():
-        if options.only in (None, name):
-            section(options.repeat)
-
-
-def installed(distribution: str) -> bool:
-    try:
-        importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+    sections, repeat = choose(__doc__, SECTIONS, 7, "interleaved repeats")
+    heading()
+    others()
+    for section in sections:
+        section(repeat)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
-import time
+from functools import partial
 
 import numpy as np
+from common import heading, seconds
 
 import shld_sim as shld
 from shld_sim import theory
@@ -69,14 +69,14 @@ def coverage(options: argparse.Namespace) -> None:
         chances = Score(float(theory.exit_probability(model, -0.9, (-1.0, 0.0))))
         cost, waiting, spent = [], [], 0.0
         for seed in seeds:
-            begin = time.process_time()
-            exits = shld.rare_exit(model, -1.0, 0.0, home=-1.0, seed=seed, progress=False, **arguments)
-            spent += time.process_time() - begin
+            rest = {"home": -1.0, "seed": seed, "progress": False, **arguments}
+            taken, exits = seconds(partial(shld.rare_exit, model, -1.0, 0.0, **rest))
+            spent += taken
             times.add(exits.mean(), exits.stderr(), exits.interval())
             cost.append(exits.cost)
             # n exponential times give their mean to 1/sqrt(n), and take n E T/dt steps
             waiting.append(times.exact / options.dt / times.errors[-1] ** 2)
-            exits = shld.rare_exit(model, -0.9, 0.0, home=-1.0, seed=seed, progress=False, **arguments)
+            exits = shld.rare_exit(model, -0.9, 0.0, **rest)
             chances.add(exits.probability(), exits.probability_stderr(), exits.probability_interval())
         steps = f"{np.mean(cost):11.2e} {np.mean(waiting):11.2e} = {np.mean(waiting) / np.mean(cost):.1e} x"
         print(f"{ratio:9g}  E T {times.exact:12.4g} {times.row()} {times.least():8d} {spent / len(seeds):9.2f} {steps}")
@@ -104,14 +104,11 @@ def beside_waiting(options: argparse.Namespace) -> None:
     exact = float(theory.mean_exit_time(model, -1.0, SADDLE))
     rest = {"seed": options.first, "progress": False}
     for _ in range(2):  # the first round compiles
-        start = time.process_time()
-        exits = shld.rare_exit(model, -1.0, 0.0, home=-1.0, dt=dt, **rest)
-        between = time.process_time()
-        waited = shld.first_passage(model, -1.0, SADDLE, dt, 1000, **rest)
-        end = time.process_time()
+        splitting, exits = seconds(lambda: shld.rare_exit(model, -1.0, 0.0, home=-1.0, dt=dt, **rest))
+        waiting, waited = seconds(lambda: shld.first_passage(model, -1.0, SADDLE, dt, 1000, **rest))
     for name, result, steps, spent in (
-        ("splitting", exits, exits.cost, between - start),
-        ("waiting", waited, float(waited.exposure.sum() / dt), end - between),
+        ("splitting", exits, exits.cost, splitting),
+        ("waiting", waited, float(waited.exposure.sum() / dt), waiting),
     ):
         error = result.stderr() / result.mean()
         print(
@@ -169,7 +166,7 @@ def main() -> None:
     parser.add_argument("--step", action="store_true", help="the error of the time step too (minutes)")
     parser.add_argument("--planar", action="store_true", help="Mueller-Brown beside direct simulation too (minutes)")
     options = parser.parse_args()
-    print(f"shld_sim {shld.__version__}, Python {platform.python_version()}, NumPy {np.__version__}")
+    heading()
     coverage(options)
     beside_waiting(options)
     if options.step:

@@ -6,11 +6,9 @@ Prints CPU times, which other work on the machine changes little, and wall times
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import pickle
-import platform
 import shutil
 import statistics
 import subprocess
@@ -22,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from common import choose, heading, seconds
 
 import shld_sim as shld
 from shld_sim.sweep.points import canonical_key, point_seed
@@ -37,9 +36,8 @@ def nothing(D, piece, seed):
 def ends(D, piece, n_steps, seed):
     """A piece of a large run: sums of the ends of its paths, and what they cost."""
     model = shld.Langevin(shld.DoubleWell(), D)
-    begin = time.process_time()
-    run = shld.simulate(model, -1.0, 1e-3, n_steps=n_steps, n_paths=10_240, seed=seed, n_threads=1, progress=False)
-    spent = time.process_time() - begin
+    options = {"n_steps": n_steps, "n_paths": 10_240, "seed": seed, "n_threads": 1, "progress": False}
+    spent, run = seconds(lambda: shld.simulate(model, -1.0, 1e-3, **options))
     return {"sum": float(run.final.sum()), "squares": float(np.square(run.final).sum()), "seconds": spent}
 
 
@@ -172,14 +170,11 @@ SECTIONS = {f.__name__: f for f in (work, tasks, travel, start, mpi)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=3, help="repeats (default 3)")
-    parser.add_argument("--only", choices=SECTIONS, help="one section")
-    options = parser.parse_args()
-    print(f"shld_sim {shld.__version__}, Python {platform.python_version()}, {os.cpu_count()} processors")
-    for name, section in SECTIONS.items():
-        if options.only in (None, name):
-            section(options.repeat)
+    sections, repeat = choose(__doc__, SECTIONS, 3)
+    heading()
+    print(f"{os.cpu_count()} processors")
+    for section in sections:
+        section(repeat)
 
 
 if __name__ == "__main__":
