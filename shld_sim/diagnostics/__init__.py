@@ -1,6 +1,15 @@
 """Estimators that watch a run: arrays in, numbers with intervals out."""
 
 from shld_sim.diagnostics.consolidation import Consolidation, consolidation, consolidation_two_batches
+from shld_sim.diagnostics.criticality import Criticality, CriticalityTracker, criticality_phi, levy_consolidation
+from shld_sim.diagnostics.curvature import (
+    Margin,
+    TopEigenvalue,
+    largest_eigenvalue,
+    power_iteration,
+    stability_margin,
+)
+from shld_sim.diagnostics.metric import MetricRate, TangentKernel, kernel_distance, metric_rate, tangent_kernel
 from shld_sim.diagnostics.phases import (
     GUIDE,
     Advice,
@@ -13,19 +22,59 @@ from shld_sim.diagnostics.phases import (
     phase,
     step_factor,
 )
+from shld_sim.diagnostics.tail import (
+    HillPlot,
+    NullComparison,
+    StableFit,
+    TailIndex,
+    block_sum,
+    hill,
+    hill_plot,
+    scale_mixture_null,
+    shuffle_check,
+    stable_characteristic,
+    stable_likelihood,
+    stable_quantiles,
+)
 
 __all__ = [
     "GUIDE",
     "Advice",
     "Consolidation",
+    "Criticality",
+    "CriticalityTracker",
     "EarlyStop",
+    "HillPlot",
+    "Margin",
+    "MetricRate",
+    "NullComparison",
     "Phase",
+    "StableFit",
+    "TailIndex",
+    "TangentKernel",
+    "TopEigenvalue",
     "advice",
     "best_step_factor",
+    "block_sum",
     "consolidation",
     "consolidation_two_batches",
+    "criticality_phi",
+    "hill",
+    "hill_plot",
     "intelligence",
     "intelligence_as_stated",
+    "kernel_distance",
+    "largest_eigenvalue",
+    "levy_consolidation",
+    "metric_rate",
     "phase",
+    "power_iteration",
+    "scale_mixture_null",
+    "shuffle_check",
+    "stability_margin",
+    "stable_characteristic",
+    "stable_likelihood",
+    "stable_quantiles",
     "step_factor",
+    "tangent_kernel",
 ]

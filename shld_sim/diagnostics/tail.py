@@ -224,9 +224,7 @@ def hill_plot(values: ArrayLike, k: ArrayLike | None = None, *, confidence: floa
 # -- stable fits ----
 
 
-def stable_quantiles(
-    values: ArrayLike, *, location: float | None = None, confidence: float = 0.95
-) -> StableFit:
+def stable_quantiles(values: ArrayLike, *, location: float | None = None, confidence: float = 0.95) -> StableFit:
     """Fit a symmetric stable law by quantiles: alpha from ``(q_.95 - q_.05)/(q_.75 - q_.25)``, the scale from ``q_.75 - q_.25``.
 
     McCulloch's estimator for symmetric data; its tables are computed here from `theory.stable_ppf`. Standard errors come
@@ -278,9 +276,7 @@ def stable_quantiles(
     return _wald(alpha, scale, errors, middle, "quantiles", len(x), level)
 
 
-def stable_characteristic(
-    values: ArrayLike, *, location: float | None = None, confidence: float = 0.95
-) -> StableFit:
+def stable_characteristic(values: ArrayLike, *, location: float | None = None, confidence: float = 0.95) -> StableFit:
     """Fit a symmetric stable law by regression of ``ln(-ln phi(k)) = alpha ln k + alpha ln scale`` on ln k.
 
     phi is the mean of ``cos(k (x - location))`` at ten wave numbers from 0.1 to 1 over a first scale, the interquartile range
@@ -340,9 +336,7 @@ def stable_characteristic(
     return _wald(alpha, scale, errors, middle, "characteristic", len(x), level)
 
 
-def stable_likelihood(
-    values: ArrayLike, *, location: float | None = None, confidence: float = 0.95
-) -> StableFit:
+def stable_likelihood(values: ArrayLike, *, location: float | None = None, confidence: float = 0.95) -> StableFit:
     """Fit a symmetric stable law by maximum likelihood in alpha and scale.
 
     The interval of alpha is that of the profile likelihood: all alpha with ``2 (max l - max_scale l(alpha))`` below the
@@ -378,7 +372,8 @@ def stable_likelihood(
     x, level = _data(values), _checks.probability("confidence", confidence)
     middle = float(np.median(x)) if location is None else _checks.number("location", location)
     first = stable_quantiles(x)
-    size, made = np.abs(x - middle), {}
+    size = np.abs(x - middle)
+    made: dict[float, tuple[float, float]] = {}  # alpha -> largest log likelihood and its ln scale
 
     def profile(alpha: float) -> tuple[float, float]:
         """Return the largest log likelihood at this alpha and the ln scale where it is."""
@@ -423,9 +418,7 @@ def stable_likelihood(
     spread = math.hypot(1.0 / math.sqrt(-bend), tilt * stderr)
     scale = math.exp(log_scale)
     scales = scale * math.exp(-z * spread), scale * math.exp(z * spread)
-    return StableFit(
-        alpha, (ends[0], ends[1]), stderr, "likelihood", len(x), len(x), level, scale, scales, middle
-    )
+    return StableFit(alpha, (ends[0], ends[1]), stderr, "likelihood", len(x), len(x), level, scale, scales, middle)
 
 
 # -- the estimator of the literature on gradient noise, and checks ----

@@ -20,6 +20,7 @@ from shld_sim.theory.consolidation import (
     gamma_hessian,
     mean_curvature,
 )
+from shld_sim.theory.curvature import geodesic_exit_time
 from shld_sim.theory.edge import (
     best_step,
     claimed_progress_factor,
@@ -77,6 +78,7 @@ from shld_sim.theory.stable import (
     stable_pdf,
     stable_ppf,
 )
+from shld_sim.theory.tails import block_sum_limit, downhill_probability, jump_rate
 from shld_sim.theory.uncertainty import (
     cramer_rao_product,
     gaussian_uncertainty_product,
@@ -88,6 +90,7 @@ __all__ = [
     "almost_sure_exponent",
     "arrhenius_time",
     "best_step",
+    "block_sum_limit",
     "chain_almost_sure_exponent",
     "chain_mean_square_factor",
     "chain_mean_square_threshold",
@@ -97,6 +100,7 @@ __all__ = [
     "corrected_energy_bound",
     "cramer_rao_product",
     "descent_probability",
+    "downhill_probability",
     "energy_generator",
     "energy_generator_as_stated",
     "euler_stable_scale",
@@ -108,6 +112,7 @@ __all__ = [
     "gamma_linear",
     "gaussian_information",
     "gaussian_uncertainty_product",
+    "geodesic_exit_time",
     "getoor_mean_exit_time",
     "gibbs_cdf",
     "gibbs_density",
@@ -117,6 +122,7 @@ __all__ = [
     "harmonic_stable_density",
     "harmonic_stable_scale",
     "imkeller_pavlyukevich_time",
+    "jump_rate",
     "kesten_tail_exponent",
     "kramers_rate_as_stated",
     "log_partition_function",
