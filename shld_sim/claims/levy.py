@@ -143,8 +143,8 @@ def sde(run: Run) -> Evidence:
 def stationary(run: Run) -> Evidence:
     """Compare stationary samples with the stable and the quartic law.
 
-    In Fourier space the stationary equation is i q F[V' p] = -sigma^alpha |q|^alpha F[p]. For V' = k x it is the first-order
-    equation k phi' = -sigma^alpha q^(alpha - 1) phi: phi = exp(-sigma^alpha q^alpha/(alpha k)). For V' = x^3 it is the third derivative of phi =
+    In Fourier space the stationary equation is i q F[V' p] = -sigma^alpha |q|^alpha F[p]. For V' = k x it is k phi' =
+    -sigma^alpha q^(alpha - 1) phi: phi = exp(-sigma^alpha q^alpha/(alpha k)). For V' = x^3 the third derivative of phi is
     sigma^alpha q^(alpha - 1) phi, for alpha = 1 with the bounded even solution whose transform is the density above. Its
     extrema lie at 0 and at x^2 = sigma^(2/3)/2: two humps. The tail follows from jumps: p(x) x^3 = sigma^alpha nu(z > x).
     """
@@ -384,7 +384,7 @@ def _unequal(rng: np.random.Generator, n: int, d: int) -> Array:
     formula=r"\hat\alpha = \frac{k}{\sum_{i \leq k}\ln(x_{(i)}/x_{(k+1)})},\quad n = 100,\ k = 10",
     statement="Hill's estimator on the largest tenth of 100 gradient norms gives alpha; estimates below 2, such as 1.4 to "
     "1.6 for deep networks, show heavy tails.",
-    definitions="x_(i): the i-th largest value. The estimates of the literature come from sums of blocks: 1/alpha = (mean ln|Y| - "
+    definitions="x_(i): the i-th largest value. Estimates of the literature come from sums of blocks: 1/alpha = (mean ln|Y| - "
     "mean ln|X|)/ln m, Y the sum of m values.",
     corrected="Hill's estimate from ten values has a standard error of alpha/sqrt(10) or more. The block-sum estimate is below 2 "
     "for all data more peaked than the normal, by (ln sd - E ln|X| - 0.635)/ln m in 1/alpha, and for normal coordinates of "
@@ -481,3 +481,446 @@ def tail_index(run: Run) -> Evidence:
 
     columns = ("data", "alpha", "error", "formula or truth")
     return Evidence(stated, corrected, [Table("Estimates", columns, tuple(rows))], figure, panels=2)
+
+
+# -- the tracker's quantities ----
+
+
+def _hessian(rng: np.random.Generator, d: int) -> Array:
+    """Return a symmetric matrix with eigenvalues even on [0, 1] in random directions."""
+    Q = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    return np.asarray(Q * np.linspace(0.0, 1.0, d) @ Q.T)
+
+
+@claim(
+    "levy.stability-margin",
+    "the margin 2/eta - lmax by five power steps",
+    formula=r"S = \frac{2}{\eta} - \lambda_{\max}(H)",
+    statement="Gradient descent is stable iff S > 0, with lmax from five power iterations.",
+    definitions="eta: step, H: Hessian of the whole loss, lmax: its largest eigenvalue.",
+    corrected="With lmax by Lanczos' iteration on products with H, and a bound on what it may miss, the sign of S tells growth "
+    "from decay wherever the interval of S does not hold 0.",
+    corrected_formula=r"\theta \leq \lambda_{\max} \leq \theta + \frac{\epsilon\,(\theta_1 - \theta_m)}{1 - 2\epsilon},\quad "
+    r"\epsilon = \left(\frac{\ln(3.3\sqrt{d}/\delta)}{2m - 1}\right)^2",
+    rule="Descent on random quadratics, 100 coordinates with eigenvalues even on [0, 1], 400 steps with eta lmax = 1.8 to 2.2: "
+    "the share of runs in which S > 0 iff the gradient has decayed, which must be 1, with five power steps. Corrected: with 60 "
+    "Lanczos products; the share where the interval decides, at least 0.8; the share of intervals that hold lmax, 1.",
+)
+def stability_margin(run: Run) -> Evidence:
+    """Compare the sign of S with what descent does.
+
+    A step multiplies the coordinate along the eigenvector l by 1 - eta l, which lies in (-1, 1) iff eta l < 2. After j power
+    steps from a random direction the Rayleigh quotient is the mean of l weighted by l^(2j): for eigenvalues even on [0, 1]
+    (2j + 1)/(2j + 2), 0.92 for j = 5. The Krylov space of Lanczos' iteration holds all polynomials of degree m - 1 in place
+    of the one power; the bound is that of Kuczynski and Wozniakowski for a random start.
+    """
+    d, problems, steps = 100, run.pick("quadratics", 12, 60), 400
+    grid = (1.8, 1.9, 1.95, 1.98, 2.02, 2.05, 2.1, 2.2)
+    right: dict[str, list[bool]] = {"power": [], "lanczos": []}
+    decided, held, quotients = [], [], []
+    for i in range(problems):
+        rng = run.generator(i)
+        H, x = _hessian(rng, d), rng.standard_normal(d)
+        power = diagnostics.power_iteration(H, seed=run.stream(1000 + i))
+        lanczos = diagnostics.largest_eigenvalue(H, steps=60, seed=run.stream(1000 + i))
+        quotients.append((power.value, lanczos.value, lanczos.interval[1]))
+        held.append(lanczos.interval[0] <= 1.0 <= lanczos.interval[1])
+        # all steps at once: the gradient after n steps is (1 - eta H)^n H x
+        values, vectors = np.linalg.eigh(H)
+        first = vectors.T @ (H @ x)
+        for eta in grid:
+            last = (1.0 - eta * values) ** steps * first
+            decays = bool(np.linalg.norm(last) < np.linalg.norm(first))
+            right["power"].append((diagnostics.stability_margin(eta, power).value > 0.0) == decays)
+            says = diagnostics.stability_margin(eta, lanczos).stable
+            decided.append(says is not None)
+            if says is not None:
+                right["lanczos"].append(says == decays)
+    shares = {name: _share(np.array(values)) for name, values in right.items()}
+    count = problems * len(grid)
+    value, error = shares["power"]
+    stated = [Test("share right, five power steps", value, 1.0, error, resolution=0.05)]
+    part, error = _share(np.array(decided))
+    corrected = [
+        Test("share right, Lanczos", shares["lanczos"][0], 1.0),
+        Test("share decided by the interval", part, 0.8, error, "at least"),
+        Test("share of intervals that hold lmax", float(np.mean(held)), 1.0),
+    ]
+    found = np.array(quotients)
+    rows = (
+        ("five power steps", float(found[:, 0].mean()), float(found[:, 0].std()), shares["power"][0]),
+        ("60 Lanczos products", float(found[:, 1].mean()), float(found[:, 1].std()), shares["lanczos"][0]),
+        ("upper end of its interval", float(found[:, 2].mean()), float(found[:, 2].std()), ""),
+        (f"runs: {count}", "", "", ""),
+    )
+
+    def figure(ax: Axes) -> None:
+        H = _hessian(run.generator(0), d)
+        counts = np.arange(2, 61, 2)
+        power = [diagnostics.power_iteration(H, steps=int(m), seed=run.stream(1000)).value for m in counts]
+        lanczos = [diagnostics.largest_eigenvalue(H, steps=int(m), seed=run.stream(1000)) for m in counts]
+        ax.plot(counts, power, "s", ms=4, label="power iteration")
+        ax.plot(counts, [e.value for e in lanczos], "o", ms=4, label="Lanczos")
+        upper = np.array([e.interval[1] for e in lanczos])
+        ax.plot(counts, np.where(upper < 1.3, upper, np.nan), color="C1", label="upper bound, 99.9 %")
+        ax.axhline(1.0, ls=":", color="0.3", label="lmax")
+        ax.axvline(5, ls="--", lw=0.8, color="0.5", label="five, as stated")
+        ax.set(xlabel="products with the Hessian", ylabel="estimate of lmax", ylim=(0.7, 1.3), title="100 coordinates")
+
+    columns = ("method", "lmax (exact: 1)", "deviation", "share right")
+    return Evidence(stated, corrected, [Table("Margins", columns, rows)], figure)
+
+
+class _Network:
+    """A network of two layers with tanh units: outputs and their derivatives by all parameters."""
+
+    def __init__(self, rng: np.random.Generator, inputs: Array, width: int) -> None:
+        self.inputs, self.width = inputs, width
+        self.W = rng.standard_normal((width, inputs.shape[1]))
+        self.a = rng.standard_normal(width)
+
+    def jacobian(self) -> tuple[Array, Array]:
+        """Return outputs (m,) and the Jacobian (m, parameters) of ``sum_j a_j tanh(w_j.x)/sqrt(width)``."""
+        hidden = np.tanh(self.inputs @ self.W.T)
+        slope = self.a * (1.0 - hidden**2)
+        J = np.concatenate([hidden, (slope[:, :, None] * self.inputs[:, None, :]).reshape(len(hidden), -1)], axis=1)
+        return hidden @ self.a / math.sqrt(self.width), J / math.sqrt(self.width)
+
+    def move(self, step: Array) -> None:
+        """Add ``step`` to the parameters."""
+        self.a = self.a + step[: self.width]
+        self.W = self.W + step[self.width :].reshape(self.W.shape)
+
+
+@claim(
+    "levy.metric-rate",
+    "ln det G tells feature change",
+    formula=r"\rho = \ln\,\det G,\quad G = J J^T,\quad |\Delta\rho| > \tau = 0.5",
+    statement="The rate of rho = ln det G, G the empirical tangent kernel, tells when features change: critical above 0.5 "
+    "per step, otherwise lazy.",
+    definitions="J: derivatives of up to 32 outputs by the parameters; eigenvalues of G above 1e-6 count.",
+    corrected="rho changes by 2 m ln c for outputs in another unit, by 13.8 when an eigenvalue crosses the cut, not at all when "
+    "a kernel turns. The distance of kernels, sqrt(sum ln(l_i)^2) with l_i the eigenvalues of G_1^-1 G_2 and their mean taken "
+    "out, is 0 iff they are proportional; |change of rho| <= sqrt(m) distance (mean left in).",
+    corrected_formula=r"\Delta\rho = \sum_i \ln l_i,\quad \delta^2 = \sum_i (\ln l_i - \overline{\ln l})^2",
+    rule="Seven pairs of kernels: whether |rate| > 0.5 agrees with whether the kernels, as G/|G|, differ by more than 5 %: "
+    "share 1. Corrected: change of rho against sum ln l_i for a tanh network in training; |change of rho| at most sqrt(m) times "
+    "the distance; the scale-free distance 0 for outputs in another unit, and above 0.05 in the pairs that differ.",
+)
+def metric_rate(run: Run) -> Evidence:
+    """Follow rho and the distance of kernels through changes that are, and are not, changes of features.
+
+    det(G_1^-1 G_2) is the product of the l_i, so that rho changes by the sum of their logarithms; by Cauchy and Schwarz that
+    is at most sqrt(m) times the root of the sum of squares. Outputs cf have the kernel c^2 G: every ln l_i is 2 ln c. A
+    rotation of G leaves det G. A linear model has a constant J. All exact: no statistical error.
+    """
+    rng, m = run.generator(0), 16
+    inputs = rng.standard_normal((m, 6))
+    net = _Network(rng, inputs, 64)
+    f, J = net.jacobian()
+    target = np.sign(inputs[:, 0] * inputs[:, 1])
+    stretched = np.diag(np.concatenate([np.full(m // 2, 3.0), np.full(m // 2, 1.0 / 3.0)]))
+    small = np.diag(np.concatenate([np.ones(m - 1), [1.05e-3]]))
+    below = np.diag(np.concatenate([np.ones(m - 1), [0.95e-3]]))
+    trained = [J]
+    for _ in range(run.pick("steps of descent", 60, 400)):
+        net.move(0.3 * J.T @ (target - f) / m * 4.0)
+        f, J = net.jacobian()
+        trained.append(J)
+    wide = _Network(rng, inputs, 4000)
+    g, K = wide.jacobian()
+    wide.move(0.05 * K.T @ (target - g) / m)
+    pairs = {
+        "linear model, a step": (inputs, inputs),
+        "outputs in another unit": (trained[0], 2.0 * trained[0]),
+        "outputs 2 % larger": (trained[0], 1.02 * trained[0]),
+        "kernel turned": (stretched, stretched[::-1, ::-1]),
+        "an eigenvalue crosses the cut": (small, below),
+        "network of width 64, trained": (trained[0], trained[-1]),
+        "network of width 4000, a step": (K, wide.jacobian()[1]),
+    }
+    agree, corrected, rows = [], [], []
+    for name, (before, after) in pairs.items():
+        rate = diagnostics.metric_rate(diagnostics.tangent_kernel(before), diagnostics.tangent_kernel(after))
+        shapes = [A @ A.T / np.linalg.norm(A @ A.T) for A in (before, after)]
+        change = float(np.linalg.norm(shapes[1] - shapes[0]))
+        agree.append(rate.critical == (change > 0.05))
+        free = before.shape[1] >= m  # of rank m: the distance exists
+        distance = diagnostics.kernel_distance(before, after, scale_free=True) if free else 0.0
+        rows.append((name, rate.value, "yes" if rate.critical else "no", change, distance if free else "rank below m"))
+        if name in ("outputs in another unit", "outputs 2 % larger"):
+            corrected.append(Test(f"scale-free distance, {name}", distance, 0.0, numerical=1e-6, resolution=1e-6))
+        elif free and change > 0.05:
+            corrected.append(Test(f"scale-free distance, {name}", distance, 0.05, relation="at least"))
+    rhos, distances = [], []
+    for J in trained:
+        kernel = diagnostics.tangent_kernel(J)
+        rhos.append(kernel.log_det)
+        distances.append(diagnostics.kernel_distance(trained[0], J))
+    moved = np.array(rhos) - rhos[0]
+    factors = np.linalg.eigvals(np.linalg.solve(trained[0] @ trained[0].T, trained[-1] @ trained[-1].T)).real
+    corrected.append(
+        Test(
+            "change of rho less sum of ln l_i",
+            moved[-1] - float(np.log(factors).sum()),
+            0.0,
+            numerical=1e-6,
+            resolution=1e-6,
+        )
+    )
+    excess = float((np.abs(moved) - math.sqrt(m) * np.array(distances)).max())
+    corrected.append(Test("|change of rho| less sqrt(m) distance", excess, 1e-9, relation="at most"))
+    stated = [Test("share of pairs in which rate and kernel agree", float(np.mean(agree)), 1.0, resolution=0.05)]
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        left.plot(moved, label="change of rho")
+        left.plot(distances, label="distance of kernels")
+        left.set(xlabel="step of descent", title="A tanh network learns x_1 x_2")
+        right.axvspan(-0.5, 0.5, color="0.9", label="lazy, as stated")
+        for i, row in enumerate(rows):
+            right.plot(
+                max(-20.0, min(20.0, row[1])),
+                i,
+                "o" if row[3] > 0.05 else "x",
+                color="C3" if not agree[i] else "C0",
+                ms=8,
+            )
+        right.plot([], [], "o", color="0.3", label="kernel changed")
+        right.plot([], [], "x", color="0.3", label="kernel the same")
+        right.plot([], [], "s", color="C3", label="the rate is wrong")
+        right.set(yticks=range(len(rows)), yticklabels=[r[0] for r in rows], xlabel="change of rho", ylim=(6.5, -0.5))
+
+    columns = ("pair of kernels", "change of rho", "critical", "change of G/|G|", "scale-free distance")
+    return Evidence(stated, corrected, [Table("Kernels", columns, tuple(rows))], figure, panels=2)
+
+
+_CONDITIONS = ("C_a", "S", "rate", "all three")
+
+
+def _descents(rng: np.random.Generator, runs: int, steps: int, eta: float, noise: float) -> tuple[Array, Array]:
+    """Return a and b, each (steps + 1, runs), of noisy descents on (ab - 1)^2/2 from ab < 0, and the noises of the gradient."""
+    x = np.empty((steps + 1, 2, runs))
+    x[0] = 0.3 + rng.random((2, runs))
+    x[0, 1] *= -0.3
+    xi = noise * rng.standard_normal((steps, 2, runs))
+    for i in range(steps):
+        x[i + 1] = x[i] - eta * ((x[i, 0] * x[i, 1] - 1.0) * x[i, ::-1] + xi[i])
+    return x, xi
+
+
+@claim(
+    "levy.criticality",
+    "three critical conditions at once",
+    formula=r"C_{\alpha} \in [0.8, 1.2],\quad S \in [-0.1, 0.1],\quad |\dot\rho| > \tau",
+    statement="Generalisation jumps when C_a lies in [.8, 1.2], S in [-.1, .1] and the rate of rho exceeds tau = .5, together.",
+    definitions="C_a = |g|^2/(2 D_a d), D_a = (sigma_a/|g|)^alpha from the last 100 gradient norms, alpha by Hill on the "
+    "largest tenth, cut to [1.1, 1.9]; S = 2/eta - lmax; rho = ln det of the tangent kernel. A jump: accuracy up by more than "
+    ".05 within 10 steps.",
+    corrected="C_a and S have units: the same run with its loss in another unit meets other conditions. (|g|/sigma_a)^alpha and "
+    "eta S are the same in every unit, and so is the rate. As written C_a divides by the length of the window in place of d. "
+    "Whether any of it marks jumps in networks is for runs of networks to say.",
+    corrected_formula=r"D_{\alpha}^{-1},\quad \eta S = 2 - \eta\lambda_{\max},\quad \dot\rho",
+    rule="Noisy descents on (ab - 1)^2/2, the network x -> abx, from ab < 0, far from the edge (eta = .1) and near it (eta = .9): "
+    "the sign of ab, and with it the accuracy, jumps. Share of jumps with a critical step within 10 steps, which must be 1. The "
+    "same runs in the units L and 4L (step eta/4): share of steps with the same conditions, 1. C_a by the window's length over C_a "
+    "by d, ratio 1. Corrected: the largest difference between units of D_a^-1, eta S and the rate, relative, 0; the tracker's S "
+    "less that by the eigenvalues of the 2 x 2 Hessian, 0.",
+)
+def criticality(run: Run) -> Evidence:
+    """Follow the rules through runs where every quantity is known.
+
+    The loss (ab - 1)^2/2 has the gradient (ab - 1)(b, a), the Hessian ((b^2, 2ab - 1), (2ab - 1, a^2)) and the tangent
+    kernel a^2 + b^2 of its one output. With the loss cL the step is eta/c, the iterates are the same; |g|, sigma_a and lmax are
+    multiplied by c, so C_a by c^2 and S by c, while D_a, eta S and rho stay. Accuracy is the share of inputs with noise of
+    standard deviation 0.2 in the output whose sign is right, Phi(ab/0.2).
+    """
+    from scipy.special import ndtr
+
+    runs, steps, units = run.pick("runs", 20, 200), 240, (1.0, 4.0)
+    near_jump, ratios, same, rows, drawn, worst, exact = [], [], [], [], [], 0.0, 0.0
+    for k, eta in enumerate((0.1, 0.9)):
+        x, xi = _descents(run.generator(k), runs, steps, eta, 0.1)
+        flags = []
+        for r in range(runs):
+            a, b = x[:, 0, r], x[:, 1, r]
+            accuracy = ndtr(a * b / 0.2)
+            trackers = [diagnostics.CriticalityTracker(eta / c, dim=2.0) for c in units]
+            written = diagnostics.CriticalityTracker(eta)
+            seen = []
+            for i in range(steps):
+                p, q = float(a[i]), float(b[i])
+                g = math.hypot((p * q - 1.0) * q + xi[i, 0, r], (p * q - 1.0) * p + xi[i, 1, r])
+                half, other = 0.5 * (p * p + q * q), 2.0 * p * q - 1.0
+                lmax, rho = half + math.hypot(0.5 * (p * p - q * q), other), math.log(2.0 * half)
+                states = [t.update(c * g, c * lmax, rho) for c, t in zip(units, trackers, strict=True)]
+                first, second = states
+                seen.append(states)
+                plain = written.update(g, lmax, rho)
+                if i and not math.isnan(first.C):
+                    ratios.append(plain.C / first.C)
+                    inverse = [s.C / (c * g) ** 2 for c, s in zip(units, states, strict=True)]  # 1/(2 D_a d)
+                    changes = inverse[1] / inverse[0] - 1.0, (second.S / 4.0 - first.S) * eta, second.rate - first.rate
+                    worst = max(worst, *map(abs, changes))
+                    largest = float(np.linalg.eigvalsh([[q * q, other], [other, p * p]])[1])
+                    exact = max(exact, abs(first.S - (2.0 / eta - largest)))
+            same.append(np.mean([s[0].conditions == s[1].conditions for s in seen]))
+            critical = np.array([s[0].critical for s in seen])
+            flags.append([np.mean([s[0].conditions[j] for s in seen]) for j in range(3)] + [critical.mean()])
+            jumps = np.flatnonzero(accuracy[10:] - accuracy[:-10] > 0.05)
+            if len(jumps):
+                near_jump.append(bool(critical[max(0, jumps[0] - 10) : jumps[0] + 21].any()))
+            if r == 0:
+                drawn.append((eta, accuracy, [s[0].phi for s in seen]))
+        rows += [
+            (eta, f"share of steps with {n} in its band", v)
+            for n, v in zip(_CONDITIONS, np.mean(flags, axis=0), strict=True)
+        ]
+    part, error = _share(np.array(near_jump))
+    agreed, spread = mean(np.array(same))
+    stated = [
+        Test("share of jumps with a critical step nearby", part, 1.0, error, resolution=0.05),
+        Test("share of steps with the same conditions in L and 4L", agreed, 1.0, spread, resolution=0.01),
+        Test("C_a by the window over C_a by d = 2", float(np.mean(ratios)), 1.0, resolution=0.1),
+    ]
+    corrected = [
+        Test("D_a^-1, eta S, rate: largest difference of units", worst, 0.0, numerical=1e-9, resolution=1e-9),
+        Test("S of the tracker less that of the Hessian", exact, 0.0, numerical=1e-9, resolution=1e-9),
+    ]
+    rows += [
+        ("both", "runs with a jump", len(near_jump) / (2 * runs)),
+        ("both", "jumps with a critical step nearby", part),
+        ("both", "same conditions in L and 4L", agreed),
+    ]
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for i, (eta, accuracy, phi) in enumerate(drawn):
+            left.plot(accuracy, color=f"C{i}", label=f"accuracy, eta = {eta:g}")
+            left.plot(phi, ":", color=f"C{i}", label=f"Phi, eta = {eta:g}")
+            shares = [row[2] for row in rows[4 * i : 4 * i + 4]]
+            right.bar(np.arange(4) + 0.4 * i - 0.2, shares, 0.4, color=f"C{i}", label=f"eta = {eta:g}")
+        left.set(xlabel="step", title="Two runs", ylim=(-0.05, 1.05))
+        right.set(xticks=range(4), xticklabels=_CONDITIONS, ylabel="share of steps", title="Conditions that hold")
+
+    columns = ("step", "quantity", "value")
+    return Evidence(stated, corrected, [Table("Toy runs", columns, tuple(rows))], figure, panels=2)
+
+
+# -- curvature ----
+
+
+def _still(x: float, y: float, p: Any) -> tuple[float, float]:
+    return 0.0, 0.0
+
+
+def _frozen(x: float, y: float, p: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Square root of the inverse metric of the Poincare disc, times ``p[0] = sqrt(2D) k/2``."""
+    b = p[0] * (1.0 - x * x - y * y)
+    return (b, 0.0), (0.0, b)
+
+
+def _stable_exits(rng: np.random.Generator, k: float, r: float, alpha: float, dt: float, n: int) -> Array:
+    """Return times at which jumps with a frozen metric leave the geodesic disc of radius r; unit noise scale."""
+    x, times, running, t = np.zeros((n, 2)), np.empty(n), np.arange(n), 0.0
+    edge = math.tanh(0.5 * k * r) ** 2
+    while len(running):
+        t += dt
+        # isotropic stable: sqrt(A) G with A positive alpha/2-stable, E e^{-sA} = e^{-s^(alpha/2)}, G of variance 2 (Kanter)
+        u, e = math.pi * rng.random(len(running)), rng.standard_exponential(len(running))
+        h = 0.5 * alpha
+        A = np.sin(h * u) / np.sin(u) ** (1 / h) * (np.sin((1 - h) * u) / e) ** ((1 - h) / h)
+        step = (0.5 * k * dt ** (1 / alpha) * (1.0 - (x * x).sum(axis=1)) * np.sqrt(2.0 * A))[:, None]
+        x = x + step * rng.standard_normal(x.shape)
+        out = (x * x).sum(axis=1) >= edge
+        times[running[out]] = t
+        x, running = x[~out], running[~out]
+    return times
+
+
+@claim(
+    "levy.curvature",
+    "escape in negative curvature",
+    formula=r"1/T \sim e^{\sqrt{|R|}}",
+    statement="Where the curvature R is negative the rate of escape grows as exp(sqrt|R|).",
+    definitions="T: mean time to leave a geodesic disc of radius r from its centre. On a surface of Gaussian curvature -k^2 the "
+    "scalar curvature is R = -2k^2: sqrt|R| is proportional to k.",
+    corrected="On the hyperbolic plane T = (2/(D k^2)) ln cosh(kr/2): the rate is 4D/r^2 for small k and D k/r for large k, "
+    "linear in sqrt|R|. Jumps with a frozen metric leave at a rate that grows no faster than k^alpha.",
+    corrected_formula=r"T = \frac{2}{D k^2}\ln\,\cosh\frac{k r}{2}",
+    rule="Brownian motion with a frozen metric in the Poincare disc, r = 1, k = 2, 8, 14: the second difference of ln(1/T), "
+    "which is 0 for A exp(ck) with any A and c; the same for stable jumps, alpha = 1.5. Corrected: T against the formula for k = "
+    "1, 2, 8, 14, two steps of which the term linear in dt is extrapolated away (numerical error: one coarse step, 2 D k^2 dt = "
+    "0.02); d ln(1/T)/d ln k of stable jumps from 2 to 8 and from 8 to 14 at most alpha; T at k = 0.2 against Getoor's formula "
+    "in the plane (error (kr)^2/8 and 1 % of the step).",
+)
+def curvature(run: Run) -> Evidence:
+    r"""Simulate exits from geodesic discs of the Poincare disc.
+
+    In the disc |z| < 1 with ds^2 = 4|dz|^2/(k^2 (1 - |z|^2)^2) the geodesic disc of radius r about 0 is |z| < tanh(kr/2),
+    and the Laplace-Beltrami operator is k^2 (1 - |z|^2)^2/4 times the plane one: no drift in the sense of Ito. Along the radius
+    D (sinh(k rho) T')'/sinh(k rho) = -1 has T' = -tanh(k rho/2)/(D k); integrate. For jumps sqrt(A) G with the metric of the
+    start of the step, time in units of k^-alpha leaves a motion in the unit disc that knows k from its edge alone: T =
+    k^-alpha tau(tanh(kr/2)), tau growing with the radius, so that the rate grows no faster than k^alpha.
+    """
+    r, D, n = 1.0, 1.0, run.pick("exits", 8000, 80_000)
+    stated, corrected, rows = [], [], []
+    logs: dict[str, dict[float, tuple[float, float]]] = {"Brownian": {}, "stable": {}}
+    for i, k in enumerate((1.0, 2.0, 8.0, 14.0)):
+        model = Diffusion(_still, _frozen, params=(math.sqrt(2.0 * D) * k / 2.0,), dim=2)
+        disc, coarse = Ball((0.0, 0.0), math.tanh(0.5 * k * r)), 0.02 / (2.0 * D * k**2)
+        exits = [
+            first_passage(model, [0.0, 0.0], disc, dt, n, seed=run.stream(2 * i + j))
+            for j, dt in enumerate((coarse, coarse / 4.0))
+        ]
+        exact = float(theory.geodesic_exit_time(r, -(k**2), D))
+        found = (4.0 * exits[1].mean() - exits[0].mean()) / 3.0 / exact
+        error = math.hypot(4.0 * exits[1].stderr(), exits[0].stderr()) / 3.0 / exact
+        corrected.append(Test(f"T/formula, k = {k:g}", found, 1.0, error, resolution=0.15, numerical=0.02))
+        rows.append(("Brownian", k, found * exact, error * exact, exact))
+        logs["Brownian"][k] = -math.log(found * exact), error / found
+    alpha, m = 1.5, run.pick("exits by jumps", 3000, 30_000)
+    for i, k in enumerate((0.2, 2.0, 8.0, 14.0)):
+        # the exit is seen late by about dt^(1/alpha): combine two steps so that this term cancels
+        unit = k**-alpha * (math.tanh(0.5 * k * r) if k < 1.0 else 1.0) ** alpha
+        steps = (0.02 * unit, 0.005 * unit)
+        times = [_stable_exits(run.generator(20 + 2 * i + j), k, r, alpha, dt, m) for j, dt in enumerate(steps)]
+        ratio = 4.0 ** (1.0 / alpha)
+        (a, ea), (b, eb) = (mean(t) for t in times)
+        found, error = (ratio * b - a) / (ratio - 1.0), math.hypot(ratio * eb, ea) / (ratio - 1.0)
+        if k < 1.0:
+            flat = float(theory.getoor_mean_exit_time(0.0, r, alpha, dim=2))
+            label = f"T of jumps/Getoor, k = {k:g}"
+            test = Test(label, found / flat, 1.0, error / flat, resolution=0.25, numerical=0.01 + (k * r) ** 2 / 8.0)
+            corrected.append(test)
+            rows.append(("jumps, alpha = 1.5", k, found, error, flat))
+        else:
+            logs["stable"][k] = -math.log(found), error / found
+            rows.append(("jumps, alpha = 1.5", k, found, error, math.nan))
+    for name, values in logs.items():
+        (a, ea), (b, eb), (c, ec) = (values[k] for k in (2.0, 8.0, 14.0))
+        error = math.sqrt(ea**2 + 4.0 * eb**2 + ec**2)
+        label = f"second difference of ln(1/T), {name}"
+        stated.append(Test(label, a - 2.0 * b + c, 0.0, error, resolution=0.1, numerical=0.02))
+        if name == "stable":
+            for (u, eu), (v, ev), first, last in (((a, ea), (b, eb), 2.0, 8.0), ((b, eb), (c, ec), 8.0, 14.0)):
+                span = math.log(last / first)
+                slope, spread = (v - u) / span, math.hypot(eu, ev) / span
+                label = f"d ln(1/T)/d ln k of jumps, k = {first:g} to {last:g}"
+                corrected.append(Test(label, slope, alpha, spread, "at most", numerical=0.02))
+
+    def figure(ax: Axes) -> None:
+        k = np.linspace(0.05, 15.0, 200)
+        ax.plot(k, 1.0 / theory.geodesic_exit_time(r, -(k**2), D), label="exact, Brownian")
+        first = math.exp(logs["Brownian"][1.0][0])
+        ax.plot(k, first * np.exp(k - 1.0), "--", label="exp(k) through k = 1")
+        for name, mark in (("Brownian", "o"), ("stable", "s")):
+            where = np.array(list(logs[name]))
+            rate, error = np.array(list(logs[name].values())).T
+            ax.errorbar(where, np.exp(rate), 5 * error * np.exp(rate), fmt=mark, ms=5, label=f"simulated, {name}")
+        ax.set(
+            yscale="log", ylim=(1, 100), xlabel="k, curvature -k^2", ylabel="1/T", title="Exit from a disc of radius 1"
+        )
+
+    columns = ("noise", "k", "T", "stderr", "formula")
+    return Evidence(stated, corrected, [Table("Mean exit times", columns, tuple(rows))], figure)

@@ -344,8 +344,9 @@ def stable_likelihood(values: ArrayLike, *, location: float | None = None, confi
 
     The interval of alpha is that of the profile likelihood: all alpha with ``2 (max l - max_scale l(alpha))`` below the
     quantile of chi-square with one degree of freedom. It knows the end at alpha = 2, where it is conservative. The density
-    is `theory.stable_pdf`, tabulated in ``asinh x`` at 131 values of alpha, .02 apart and closer and closer towards 2; between
-    them the profile is a cubic spline. The location, by symmetry, is independent of alpha and scale to first order, so that the median will do.
+    is `theory.stable_pdf`, tabulated in ``asinh x`` at 131 values of alpha, .02 apart and ever closer towards 2; between them
+    the profile is a cubic spline. The location, by symmetry, is independent of alpha and scale to first order, so that the
+    median will do.
 
     Parameters
     ----------
