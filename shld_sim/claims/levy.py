@@ -727,10 +727,11 @@ def _descents(rng: np.random.Generator, runs: int, steps: int, eta: float, noise
     "Whether they mark jumps in networks is for runs of networks to say.",
     corrected_formula=r"D_{\alpha}^{-1},\quad \eta S = 2 - \eta\lambda_{\max},\quad \dot\rho",
     rule="Noisy descents on (ab - 1)^2/2, the network x -> abx, from ab < 0, far from the edge (eta = .1) and near it "
-    "(eta = .9; runs that stay bounded), after 100 gradients at the start: the sign of ab, and with it the accuracy, jumps. Share of jumps with a critical step within 10 steps, which must be 1. The "
-    "same runs in the units L and 4L (step eta/4): share of steps with the same conditions, 1. C_a by the window's length over C_a "
-    "by d, ratio 1. Corrected: the largest difference between units of D_a^-1, eta S and the rate, relative, 0; the tracker's S "
-    "less that by the eigenvalues of the 2 x 2 Hessian, 0.",
+    "(eta = .9; runs that stay bounded), after 100 gradients at the start: the sign of ab, and with it the accuracy, jumps. "
+    "Share of jumps with a critical step within 10 steps, which must be 1. The same runs in the units L and 4L (step eta/4): "
+    "share of steps with the same conditions, 1. C_a by the window's length over C_a by d, ratio 1. Corrected: the largest "
+    "difference between units of D_a^-1, eta S and the rate, relative, 0; the tracker's S less that by the eigenvalues of the "
+    "2 x 2 Hessian, 0.",
 )
 def criticality(run: Run) -> Evidence:
     """Follow the rules through runs where every quantity is known.
@@ -884,7 +885,7 @@ def curvature(run: Run) -> Evidence:
         corrected.append(Test(f"T/formula, k = {k:g}", found, 1.0, error, resolution=0.15, numerical=0.02))
         rows.append(("Brownian", k, found * exact, error * exact, exact))
         logs["Brownian"][k] = -math.log(found * exact), error / found
-    alpha, m = 1.5, run.pick("exits by jumps", 3000, 30_000)
+    alpha, m = 1.5, run.pick("exits by jumps", 8000, 40_000)
     for i, k in enumerate((0.2, 2.0, 8.0, 14.0)):
         # the exit is seen late by about dt^(1/alpha): combine two steps so that this term cancels
         unit = k**-alpha * (math.tanh(0.5 * k * r) if k < 1.0 else 1.0) ** alpha
