@@ -431,7 +431,8 @@ def tail_index(run: Run) -> Evidence:
         "Laplace": (math.sqrt(2.0), -gamma, 3.0),
         ordered: normal,
     }
-    corrected, rows, estimates = [], [], {}
+    corrected, estimates = [], {}
+    rows: list[tuple[Any, ...]] = []
     for name, x in data.items():
         found = diagnostics.block_sum(x, m)
         estimates[name] = found
@@ -744,7 +745,8 @@ def criticality(run: Run) -> Evidence:
     from scipy.special import ndtr
 
     runs, steps, units = run.pick("runs", 20, 200), 240, (1.0, 4.0)
-    near_jump, ratios, same, rows, drawn, worst, exact = [], [], [], [], [], 0.0, 0.0
+    near_jump, ratios, same, drawn, worst, exact = [], [], [], [], 0.0, 0.0
+    rows: list[tuple[Any, ...]] = []
     for k, eta in enumerate((0.1, 0.9)):
         paths = _descents(run.generator(k), runs, steps, eta, 0.05)
         flags = []

@@ -24,9 +24,9 @@ from shld_sim.theory import stable_pdf, stable_ppf
 
 Array = NDArray[np.float64]
 
-SMALLEST, LARGEST = 0.3, 2.0  # of the index that fits look for: where `theory.stable_pdf` is known
+SMALLEST, LARGEST = 0.5, 2.0  # of the index that fits look for
 # Values of alpha at which the likelihood is computed: near 2 its scale is 2 - alpha, the weight of the tail.
-_LATTICE = np.concatenate([np.linspace(0.3, 1.9, 81), 2.0 - 0.1 * 0.8 ** np.arange(1, 50), [2.0]])
+_LATTICE = np.concatenate([np.linspace(0.5, 1.9, 71), 2.0 - 0.1 * 0.8 ** np.arange(1, 50), [2.0]])
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,7 @@ def stable_characteristic(values: ArrayLike, *, location: float | None = None, c
     Returns
     -------
     StableFit
-        alpha in [0.3, 2], scale and intervals.
+        alpha in [0.5, 2], scale and intervals.
 
     Raises
     ------
@@ -344,7 +344,7 @@ def stable_likelihood(values: ArrayLike, *, location: float | None = None, confi
 
     The interval of alpha is that of the profile likelihood: all alpha with ``2 (max l - max_scale l(alpha))`` below the
     quantile of chi-square with one degree of freedom. It knows the end at alpha = 2, where it is conservative. The density
-    is `theory.stable_pdf`, tabulated in ``asinh x`` at 131 values of alpha, .02 apart and ever closer towards 2; between them
+    is `theory.stable_pdf`, tabulated in ``asinh x`` at 121 values of alpha, .02 apart and ever closer towards 2; between them
     the profile is a cubic spline. The location, by symmetry, is independent of alpha and scale to first order, so that the
     median will do.
 
@@ -360,7 +360,7 @@ def stable_likelihood(values: ArrayLike, *, location: float | None = None, confi
     Returns
     -------
     StableFit
-        alpha in [0.3, 2], scale and intervals. ``stderr`` is the width of the interval over that of a normal one.
+        alpha in [0.5, 2], scale and intervals. ``stderr`` is the width of the interval over that of a normal one.
 
     Raises
     ------
