@@ -560,12 +560,12 @@ def stability_margin(run: Run) -> Evidence:
         counts = np.arange(2, 61, 2)
         power = [diagnostics.power_iteration(H, steps=int(m), seed=run.stream(1000)).value for m in counts]
         lanczos = [diagnostics.largest_eigenvalue(H, steps=int(m), seed=run.stream(1000)) for m in counts]
-        ax.plot(counts, power, "s", ms=4, label="power iteration")
+        ax.plot(counts + 1, power, "s", ms=4, label="power iteration")
         ax.plot(counts, [e.value for e in lanczos], "o", ms=4, label="Lanczos")
         upper = np.array([e.interval[1] for e in lanczos])
         ax.plot(counts, np.where(upper < 1.3, upper, np.nan), color="C1", label="upper bound, 99.9 %")
         ax.axhline(1.0, ls=":", color="0.3", label="lmax")
-        ax.axvline(5, ls="--", lw=0.8, color="0.5", label="five, as stated")
+        ax.axvline(6, ls="--", lw=0.8, color="0.5", label="five steps, as stated")
         ax.set(xlabel="products with the Hessian", ylabel="estimate of lmax", ylim=(0.7, 1.3), title="100 coordinates")
 
     columns = ("method", "lmax (exact: 1)", "deviation", "share right")
