@@ -122,7 +122,13 @@ def margins(ax, numbers: dict, quick: bool) -> None:
     )
     lanczos = [diagnostics.largest_eigenvalue(product, 300, steps=int(m), seed=1) for m in counts]
     ax.errorbar(
-        counts + 1, found.mean(axis=0), found.std(axis=0), fmt="s", ms=5, color=plotting.PALETTE["vermilion"], label="power"
+        counts + 1,
+        found.mean(axis=0),
+        found.std(axis=0),
+        fmt="s",
+        ms=5,
+        color=plotting.PALETTE["vermilion"],
+        label="power",
     )
     ax.plot(counts, [e.value for e in lanczos], "o", color=plotting.PALETTE["blue"], label="Lanczos")
     upper = np.array([e.interval[1] for e in lanczos])

@@ -66,8 +66,10 @@ def test_jump_rate_is_the_tail_of_the_levy_measure(alpha):
     c = alpha * theory.jump_rate(line, 1.0)  # density of |z| is c z^-(1 + alpha)
 
     def exponent(mean_cosine):
-        # z^(1 - alpha) is the weight, the rest is smooth
-        near = quad(lambda z: (1 - mean_cosine(z)) / z**2, 1e-9, 1, weight="alg", wvar=(1 - alpha, 0))[0]
+        def bend(z):  # (1 - cos)/z^2, constant near 0
+            return (1 - mean_cosine(max(z, 1e-4))) / max(z, 1e-4) ** 2
+
+        near = quad(bend, 0, 1, weight="alg", wvar=(1 - alpha, 0))[0]
         far = quad(lambda z: -mean_cosine(z) * z ** (-1 - alpha), 1, 400, epsabs=1e-10, limit=4000)[0] + 1 / alpha
         return near + far
 

@@ -904,7 +904,7 @@ def curvature(run: Run) -> Evidence:
             rows.append(("jumps, alpha = 1.5", k, found, error, flat))
         else:
             logs["stable"][k] = -math.log(found), error / found
-            rows.append(("jumps, alpha = 1.5", k, found, error, math.nan))
+            rows.append(("jumps, alpha = 1.5", k, found, error, ""))
     for name, values in logs.items():
         (a, ea), (b, eb), (c, ec) = (values[k] for k in (2.0, 8.0, 14.0))
         error = math.sqrt(ea**2 + 4.0 * eb**2 + ec**2)
