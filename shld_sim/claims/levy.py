@@ -872,7 +872,8 @@ def curvature(run: Run) -> Evidence:
     k^-alpha tau(tanh(kr/2)), tau growing with the radius, so that the rate grows no faster than k^alpha.
     """
     r, D, n = 1.0, 1.0, run.pick("exits", 8000, 80_000)
-    stated, corrected, rows = [], [], []
+    stated, corrected = [], []
+    rows: list[tuple[Any, ...]] = []
     logs: dict[str, dict[float, tuple[float, float]]] = {"Brownian": {}, "stable": {}}
     for i, k in enumerate((1.0, 2.0, 8.0, 14.0)):
         model = Diffusion(_still, _frozen, params=(math.sqrt(2.0 * D) * k / 2.0,), dim=2)
