@@ -31,6 +31,7 @@ EXPECTED = {
     "sdsd.almost-sure": "corrected",
     "levy.sde": "supported",
     "levy.stationary": "supported",
+    "levy.fractional-fp": "supported",
     "levy.first-passage": "supported",
     "levy.consolidation": "corrected",
     "levy.tail-index": "corrected",

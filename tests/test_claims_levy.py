@@ -42,6 +42,29 @@ def test_noise_a_fifth_too_strong_is_noticed_in_the_plane(monkeypatch):
     assert verdict("levy.sde") == "refuted"
 
 
+@pytest.mark.parametrize("change", [{"alpha": 0.1}, {"sigma": 0.1}], ids=["alpha + 0.1", "noise x 1.2"])
+def test_paths_of_another_noise_do_not_obey_the_fractional_equation(change, monkeypatch):
+    right = levy.simulate
+
+    def moved(model, *args, **more):
+        values = {name: min(getattr(model, name) + shift, 2.0) for name, shift in change.items()}
+        return right(dataclasses.replace(model, **values), *args, **more)
+
+    monkeypatch.setattr(levy, "simulate", moved)
+    assert verdict("levy.fractional-fp") == "refuted"
+
+
+def test_a_squared_noise_scale_does_not_pass_for_every_alpha(monkeypatch):
+    """D_a = sigma^2 in the place of sigma^alpha."""
+    right = levy.FokkerPlanck
+
+    def squared(model, grid):
+        return right(dataclasses.replace(model, sigma=model.sigma ** (2.0 / model.alpha)), grid)
+
+    monkeypatch.setattr(levy, "FokkerPlanck", squared)
+    assert verdict("levy.fractional-fp") == "refuted"
+
+
 @pytest.mark.parametrize("id", ["levy.consolidation", "levy.tail-index"])
 def test_another_alpha_or_scale_of_the_noise_is_noticed(id, monkeypatch):
     right = levy._stable

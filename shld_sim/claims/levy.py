@@ -14,6 +14,7 @@ from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test
 from shld_sim.domains import Ball
+from shld_sim.grid import FokkerPlanck, Grid
 from shld_sim.models import Diffusion, LevyFlight
 from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, QuadraticForm, Quartic
 from shld_sim.simulate import first_passage, simulate
@@ -208,6 +209,71 @@ def stationary(run: Run) -> Evidence:
 
     columns = ("well", "quantity", "measured", "exact", "stderr")
     return Evidence(tests, tables=[Table("Stationary laws", columns, tuple(rows))], figure=figure)
+
+
+@claim(
+    "levy.fractional-fp",
+    "the fractional Fokker-Planck equation",
+    formula=r"\partial_t p = \nabla\cdot(p\,\nabla V) + D_{\alpha}\left[-(-\Delta)^{\alpha/2}\right]p,\quad "
+    r"D_{\alpha} = \sigma^{\alpha}",
+    statement="The density of dX = -grad V dt + sigma dL obeys the fractional Fokker-Planck equation with D_a = sigma^alpha.",
+    definitions="-(-lap)^(alpha/2) multiplies the Fourier transform by -|k|^alpha; E exp(ikL_t) = exp(-t|k|^alpha).",
+    rule="Double well, sigma = 0.5, from x = -1: shares of paths below -1.5, -1, 0 and 1 at t = 0.5 and 2 against the grid "
+    "solver (numerical error: 3 (dt + dx^2) of the smaller share). Harmonic well from 0: shares of the grid below 0.5 and 1 at "
+    "t = 1 against the stable law of scale sigma ((1 - e^-alpha)/alpha)^(1/alpha), error three squares of the cell width.",
+)
+def fractional_fp(run: Run) -> Evidence:
+    """Compare paths with the grid solver of the fractional equation, and the solver with what is known.
+
+    Over a time h the noise multiplies the characteristic function by exp(-h sigma^alpha |k|^alpha), so that dp/dt has the term
+    -sigma^alpha |k|^alpha in Fourier space; the drift transports p as ever. In V = x^2/2 the equation is of first order in k
+    and solved by phi = exp(-sigma^alpha |k|^alpha (1 - e^-(alpha t))/alpha).
+    """
+    n, sigma, dt, cells, times = run.pick("paths", 100_000, 400_000), 0.5, 0.0025, 400, np.array([0.5, 2.0])
+    tests, rows, drawn = [], [], []
+
+    def below(solver: FokkerPlanck, p: Array, ends: tuple[float, ...]) -> Array:
+        edges = solver.grid.x[0] - 0.5 * solver.grid.dx + solver.grid.dx * np.arange(solver.grid.size + 1)
+        return np.interp(ends, edges, np.append(0.0, np.cumsum(p) * solver.grid.dx))
+
+    for i, alpha in enumerate(run.pick("alpha", (1.2, 1.8), (1.2, 1.5, 1.8))):
+        model = LevyFlight(DoubleWell(), alpha, sigma)
+        solver = FokkerPlanck(model, Grid(-8.0, 8.0, cells))
+        density = solver.propagate(-1.0, times)
+        paths = simulate(model, -1.0, dt, float(times[-1]), n, seed=run.stream(i), save_every=round(0.5 / dt))
+        bias, ends = dt + solver.grid.dx**2, (-1.5, -1.0, 0.0, 1.0)
+        for t, p in zip(times, density, strict=True):
+            x = paths.x[round(t / 0.5)]
+            for end, exact in zip(ends, below(solver, p, ends), strict=True):
+                found, error = _share(x < end)
+                label = f"P(X < {end:g}), alpha = {alpha:g}, t = {t:g}"
+                # the density has a relative error of about V'' (dt + dx^2) <= 3 (dt + dx^2) where paths are
+                slip = 3.0 * bias * min(float(exact), 1.0 - float(exact))
+                tests.append(Test(label, found, float(exact), error, resolution=0.025, numerical=slip))
+                rows.append(("double well", alpha, float(t), f"P(X < {end:g})", found, error, float(exact)))
+            drawn.append((alpha, t, x, solver.grid.x, p))
+        well = FokkerPlanck(LevyFlight(Harmonic(1.0), alpha, sigma), Grid(-20.0, 20.0, 640))
+        shares = below(well, well.propagate(0.0, 1.0), (0.5, 1.0))
+        scale = sigma * ((1.0 - math.exp(-alpha)) / alpha) ** (1.0 / alpha)
+        for end, found in zip((0.5, 1.0), shares, strict=True):
+            exact = float(theory.stable_cdf(end, alpha, scale))
+            # paths beyond the box count as at its end, from where the drift does not bring them below 1 by t = 1
+            label = f"grid, P(X < {end:g}) in x^2/2, alpha = {alpha:g}"
+            tests.append(Test(label, float(found), exact, resolution=0.025, numerical=3.0 * well.grid.dx**2))
+            rows.append(("x^2/2, grid", alpha, 1.0, f"P(X < {end:g})", float(found), 0.0, exact))
+
+    def figure(ax: Axes) -> None:
+        edges = np.linspace(-3.0, 3.0, 61)
+        for alpha, t, x, z, p in drawn:
+            if t == times[0]:
+                line = ax.plot(z, p, label=f"alpha = {alpha:g}")[0]
+                height = np.histogram(x, edges)[0] / len(x) / np.diff(edges)
+                ax.plot(0.5 * (edges[1:] + edges[:-1]), height, "o", ms=3, color=line.get_color())
+        ax.set(xlim=(-3, 3), ylim=(1e-3, 2), yscale="log", xlabel="x", ylabel="p(x, t = 0.5)")
+        ax.set_title("Double well. Lines: fractional equation. Points: paths")
+
+    columns = ("well", "alpha", "t", "quantity", "measured", "stderr", "equation")
+    return Evidence(tests, tables=[Table("Paths and equation", columns, tuple(rows))], figure=figure)
 
 
 @claim(
