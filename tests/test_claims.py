@@ -44,8 +44,16 @@ EXPECTED = {
     "sdsd.symmetry-collapse": "corrected",
     "sdsd.density": "corrected",
     "sdsd.sgd-gamma": "corrected",
+    "levy.sde": "supported",
     "levy.stationary": "supported",
+    "levy.fractional-fp": "supported",
     "levy.first-passage": "supported",
+    "levy.consolidation": "corrected",
+    "levy.tail-index": "corrected",
+    "levy.stability-margin": "corrected",
+    "levy.metric-rate": "corrected",
+    "levy.criticality": "corrected",
+    "levy.curvature": "corrected",
     "phase.consolidation": "corrected",
     "phase.edge": "corrected",
     "phase.intelligence": "corrected",
@@ -181,6 +189,8 @@ def test_no_claim_of_the_documents_is_missing():
 def test_select_by_pattern():
     assert [c.id for c in select("levy.*")] == ["levy.stationary", "levy.first-passage"]
     assert [c.id for c in select(["shld.gibbs", "sdsd.ge*"])] == ["shld.gibbs", "sdsd.generator"]
+    assert [c.id for c in select("levy.*")] == [id for id in EXPECTED if id.startswith("levy.")]
+    assert [c.id for c in select(["shld.gibbs", "sdsd.g*"])] == ["shld.gibbs", "sdsd.generator"]
     with pytest.raises(ValueError, match=r"only must name claims or patterns such as 'levy\.\*', got 'shld.kramer'"):
         verify(only="shld.kramer")
 
@@ -220,6 +230,8 @@ def test_table_names_every_claim(ledger):
     assert max(map(len, lines)) <= 132
     counts = [f"{list(EXPECTED.values()).count(v)} {v}" for v in ("supported", "corrected")]
     assert f"{len(EXPECTED)} claims: {', '.join(counts)}; quick, seed 0, " in lines[-1]
+    count = [list(EXPECTED.values()).count(verdict) for verdict in ("supported", "corrected")]
+    assert f"{len(EXPECTED)} claims: {count[0]} supported, {count[1]} corrected; quick, seed 0, " in lines[-1]
 
 
 def test_json_holds_every_number(ledger):

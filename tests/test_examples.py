@@ -59,6 +59,18 @@ COMPARED = {
         "d E[V]/dt on L, D = 0.2",
         "d E[V]/dt on L, D = 1.8",
     },
+    # both kinds of stable noise, block sums against their limits, likelihood, five power steps, exits in negative curvature
+    "12_geometric_levy": {
+        "E cos(k.L), isotropic, diagonal",
+        "E cos(k.L), independent, diagonal",
+        "alpha by block sums, Laplace",
+        "alpha by block sums, sorted",
+        "alpha by likelihood, stable, 1.5",
+        "1/alpha by Hill, Pareto",
+        "lmax by five power steps",
+        "T, k = 1",
+        "T, k = 10",
+    },
     # estimates of C against their exact means, the change of the loss over a step, p where a fixed step comes to rest
     "13_phase_transitions": {
         "C, plug-in, n = 5",
@@ -227,6 +239,14 @@ def test_phase_transitions(results):
     assert loss["p, known"] < loss["p, averaged"] < loss["p, 20 gradients"] < 40.0 < loss["rule, base 1"]  # from 40
     assert loss["p, known"] < loss["fixed, 0.2"]
     assert 0.85 < numbers["share of 95 % intervals with C, n = 20"] <= 1.0
+
+
+def test_geometric_levy(results):
+    numbers, _ = results("12_geometric_levy")
+    assert numbers["alpha by block sums, unequal scales"] < 1.0  # of normal data
+    assert numbers["error of Hill's estimate, 10 of 100"] > 1.5 / math.sqrt(10.0)
+    assert numbers["lmax by five power steps"][0] < 0.95
+    assert numbers["lmax by 80 Lanczos products"] <= 1.0 <= numbers["its upper bound"] < 1.01
 
 
 def test_spectrum_and_relaxation(results):

@@ -1,19 +1,22 @@
-"""Claims of "Geometric Levy dynamics": stationary laws and first passages of stable noise."""
+"""Claims of "Geometric Levy dynamics": stable noise, its tails and exits, curvature, and the rules of its tracker."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shld_sim import theory
+from shld_sim import diagnostics, theory
+from shld_sim.claims.measure import mean
 from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test
-from shld_sim.models import LevyFlight
-from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, Quartic
+from shld_sim.domains import Ball
+from shld_sim.grid import FokkerPlanck, Grid
+from shld_sim.models import Diffusion, LevyFlight
+from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, QuadraticForm, Quartic
 from shld_sim.simulate import first_passage, simulate
 
 if TYPE_CHECKING:
@@ -22,9 +25,115 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+def _stable(rng: np.random.Generator, alpha: float, size: Any) -> Array:
+    """Return numbers with ``E e^{ikX} = e^{-|k|^alpha}`` (Chambers, Mallows and Stuck)."""
+    u, e = math.pi * (rng.random(size) - 0.5), rng.standard_exponential(size)
+    if alpha == 1.0:
+        return np.asarray(np.tan(u))
+    return np.asarray(np.sin(alpha * u) / np.cos(u) ** (1 / alpha) * (np.cos((1 - alpha) * u) / e) ** (1 / alpha - 1))
+
+
+# -- the equation ----
+
+
+@claim(
+    "levy.sde",
+    "the equation: isotropic stable noise",
+    formula=r"dX = -\nabla V(X)\,dt + \sigma\,dL^{\alpha},\quad \nu(dz) \propto |z|^{-(d + \alpha)}\,dz",
+    statement="X follows the slope of V and stable noise whose jump measure is |z|^-(d + alpha).",
+    definitions="L has E exp(ik.L_t) = exp(-t|k|^alpha); nu counts its jumps per time. A measure that depends on |z| alone "
+    "makes the noise isotropic; independent stable coordinates, offered as well, have another one.",
+    rule="Two coordinates, alpha = 1.2 and 1.5. Noise of unit time: E cos(k.X) at |k| = 1 along an axis and along the "
+    "diagonal, both exp(-1); the share of paths beyond 20 sigma against the jump rate (next order of the tail as "
+    "numerical error), the share of these within 22.5 degrees of an axis, which must be 1/2. With V = |x|^2/2: E cos at "
+    "t = 1 against exp(-(1 - e^-alpha)/alpha), error of the scheme dt^2. Independent components: along the diagonal "
+    "exp(-2^(1 - alpha/2)), and jumps along the axes, twice the rate of one.",
+)
+def sde(run: Run) -> Evidence:
+    """Measure characteristic function and large jumps of both kinds of noise in the plane.
+
+    L is sqrt(A) G with A positive alpha/2-stable and G normal: E exp(ik.L) = E exp(-A|k|^2) = exp(-|k|^alpha) in every
+    direction. By Levy-Khinchin |k|^alpha = int (1 - cos k.z) nu(dz) with nu = c|z|^-(d + alpha) dz, which scales as it must;
+    P(|L_t| > r) -> t nu(|z| > r). Independent coordinates have exp(-sum |k_i|^alpha) and the jump measure of one
+    coordinate on each axis, where isotropic noise has no jumps at all. In V = |x|^2/2 the noise of time s is shrunk by
+    e^-(t - s), so that the exponent is int_0^t e^-(alpha s) ds.
+    """
+    n, far = run.pick("paths", 200_000, 2_000_000), 20.0
+    tests, rows, drawn = [], [], {}
+    still, well = QuadraticForm([1e-12, 1e-12]), QuadraticForm([1.0, 1.0])
+    waves = (("axis", np.array([1.0, 0.0])), ("diagonal", np.array([1.0, 1.0]) / math.sqrt(2.0)))
+    for i, alpha in enumerate((1.2, 1.5)):
+        for j, kind in enumerate(("isotropic", "independent")):
+            model = LevyFlight(still, alpha, 1.0, components=kind)
+            x = simulate(model, [0.0, 0.0], 1.0, n_steps=1, n_paths=n, seed=run.stream(4 * i + j)).final
+            for name, wave in waves:
+                found, error = mean(np.cos(x @ wave))
+                exact = math.exp(-(1.0 if kind == "isotropic" else float(np.sum(np.abs(wave) ** alpha))))
+                label = f"E cos(k.X), {name}, {kind}, alpha = {alpha:g}"
+                tests.append(Test(label, found, exact, error, resolution=0.02))
+                rows.append((alpha, kind, f"E cos(k.X), {name}", found, error, exact))
+            size, angle = np.hypot(*x.T), np.arctan2(x[:, 1], x[:, 0])
+            beyond, error = _share(size > far)
+            rate = float(theory.jump_rate(model, far))
+            # the next order of the tail series is smaller by about far^-alpha; two jumps are of the order rate^2
+            tests.append(
+                Test(
+                    f"P(|X| > 20)/jump rate, {kind}, alpha = {alpha:g}",
+                    beyond / rate,
+                    1.0,
+                    error / rate,
+                    resolution=0.25,
+                    numerical=2.0 * far**-alpha + rate,
+                )
+            )
+            rows.append((alpha, kind, "P(|X| > 20)", beyond, error, rate))
+            near_axis = np.abs((4.0 * angle / math.pi + 1.0) % 2.0 - 1.0) < 0.5
+            part, error = _share(near_axis[size > far])
+            if kind == "isotropic":
+                tests.append(Test(f"large jumps near an axis, alpha = {alpha:g}", part, 0.5, error, resolution=0.12))
+            else:  # a jump that is not near an axis needs a second coordinate beyond 20 tan(22.5 degrees)/1.1
+                other = float(theory.jump_rate(LevyFlight(Harmonic(1.0), alpha, 1.0), far * 0.37))
+                label = f"large jumps near an axis, independent, alpha = {alpha:g}"
+                tests.append(Test(label, part, 1.0, error, resolution=0.12, numerical=other))
+            rows.append((alpha, kind, "share of these near an axis", part, error, 0.5 if kind == "isotropic" else 1.0))
+            drawn[alpha, kind] = x
+        # a step adds noise and then follows the slope: the integral of e^-(alpha s) becomes a sum, wrong by dt/2 of its ends
+        dt, drop = 0.01, 1.0 - math.exp(-alpha)
+        pulled = LevyFlight(well, alpha, 1.0)
+        x = simulate(pulled, [0.0, 0.0], dt, 1.0, n // 4, seed=run.stream(20 + i)).final
+        found, error = mean(np.cos(x @ waves[1][1]))
+        exact = math.exp(-drop / alpha)
+        tests.append(
+            Test(
+                f"E cos(k.X_1) in a well, alpha = {alpha:g}",
+                found,
+                exact,
+                error,
+                resolution=0.02,
+                numerical=0.5 * dt * drop,
+            )
+        )
+        rows.append((alpha, "isotropic, in a well", "E cos(k.X), diagonal", found, error, exact))
+
+    def figure(axes: Any) -> None:
+        for ax, kind in zip(axes, ("isotropic", "independent"), strict=True):
+            x = drawn[1.5, kind][:20_000]
+            ax.plot(*x.T, ".", ms=2)
+            ax.set(
+                xlim=(-60, 60), ylim=(-60, 60), aspect="equal", xlabel="X_1", ylabel="X_2", title=f"{kind}, alpha = 1.5"
+            )
+
+    columns = ("alpha", "noise", "quantity", "measured", "stderr", "exact")
+    return Evidence(tests, tables=[Table("Noise in the plane", columns, tuple(rows))], figure=figure, panels=2)
+
+
 @claim(
     "levy.stationary",
     "stable noise: stationary laws",
+    formula=r"\mathrm{E}\,e^{iqX} = \exp(-|q|^{\alpha}\sigma^{\alpha}/(\alpha k)),\quad "
+    r"p(x) = \frac{\sigma}{\pi(x^4 - \sigma^{2/3}x^2 + \sigma^{4/3})}\ (V = x^4/4,\ \alpha = 1)",
+    definitions="dX = -V'(X) dt + sigma dL with E exp(iqL_t) = exp(-t|q|^alpha); a law is stable with scale c when its "
+    "characteristic function is exp(-|cq|^alpha).",
     statement="With stable noise the stationary law is not Gibbs: in a harmonic well it is stable with scale sigma (alpha "
     "k)^(-1/alpha); in x^4/4 it has tails x^-(alpha + 3) and two humps, for alpha = 1 the density sigma/(pi (x^4 - "
     "sigma^(2/3) x^2 + sigma^(4/3))).",
@@ -33,7 +142,13 @@ Array = NDArray[np.float64]
     "window of width 0.2 at a hump must hold more paths than one at 0.",
 )
 def stationary(run: Run) -> Evidence:
-    """Compare stationary samples with the stable and the quartic law."""
+    """Compare stationary samples with the stable and the quartic law.
+
+    In Fourier space the stationary equation is i q F[V' p] = -sigma^alpha |q|^alpha F[p]. For V' = k x it is k phi' =
+    -sigma^alpha q^(alpha - 1) phi: phi = exp(-sigma^alpha q^alpha/(alpha k)). For V' = x^3 the third derivative of phi is
+    sigma^alpha q^(alpha - 1) phi, for alpha = 1 with the bounded even solution whose transform is the density above. Its
+    extrema lie at 0 and at x^2 = sigma^(2/3)/2: two humps. The tail follows from jumps: p(x) x^3 = sigma^alpha nu(z > x).
+    """
     tests, rows = [], []
     n_paths, dt = run.pick("paths", 100_000, 1_000_000), 5e-3
     for i, alpha in enumerate(run.pick("alpha, harmonic well", (1.0, 1.5), (0.8, 1.0, 1.2, 1.5, 1.8))):
@@ -97,8 +212,77 @@ def stationary(run: Run) -> Evidence:
 
 
 @claim(
+    "levy.fractional-fp",
+    "the fractional Fokker-Planck equation",
+    formula=r"\partial_t p = \nabla\cdot(p\,\nabla V) + D_{\alpha}\left[-(-\Delta)^{\alpha/2}\right]p,\quad "
+    r"D_{\alpha} = \sigma^{\alpha}",
+    statement="The density of dX = -grad V dt + sigma dL obeys the fractional Fokker-Planck equation with D_a = sigma^alpha.",
+    definitions="-(-lap)^(alpha/2) multiplies the Fourier transform by -|k|^alpha; E exp(ikL_t) = exp(-t|k|^alpha).",
+    rule="Double well, sigma = 0.5, from x = -1: shares of paths below -1.5, -1, 0 and 1 at t = 0.5 and 2 against the grid "
+    "solver (numerical error: 3 (dt + dx^2) of the smaller share). Harmonic well from 0: shares of the grid below 0.5 and 1 at "
+    "t = 1 against the stable law of scale sigma ((1 - e^-alpha)/alpha)^(1/alpha), error three squares of the cell width.",
+)
+def fractional_fp(run: Run) -> Evidence:
+    """Compare paths with the grid solver of the fractional equation, and the solver with what is known.
+
+    Over a time h the noise multiplies the characteristic function by exp(-h sigma^alpha |k|^alpha), so that dp/dt has the term
+    -sigma^alpha |k|^alpha in Fourier space; the drift transports p as ever. In V = x^2/2 the equation is of first order in k
+    and solved by phi = exp(-sigma^alpha |k|^alpha (1 - e^-(alpha t))/alpha).
+    """
+    n, sigma, dt, cells, times = run.pick("paths", 100_000, 400_000), 0.5, 0.0025, 400, np.array([0.5, 2.0])
+    tests, rows, drawn = [], [], []
+
+    def below(solver: FokkerPlanck, p: Array, ends: tuple[float, ...]) -> Array:
+        edges = solver.grid.x[0] - 0.5 * solver.grid.dx + solver.grid.dx * np.arange(solver.grid.size + 1)
+        return np.interp(ends, edges, np.append(0.0, np.cumsum(p) * solver.grid.dx))
+
+    for i, alpha in enumerate(run.pick("alpha", (1.2, 1.8), (1.2, 1.5, 1.8))):
+        model = LevyFlight(DoubleWell(), alpha, sigma)
+        solver = FokkerPlanck(model, Grid(-8.0, 8.0, cells))
+        density = solver.propagate(-1.0, times)
+        paths = simulate(model, -1.0, dt, float(times[-1]), n, seed=run.stream(i), save_every=round(0.5 / dt))
+        bias, ends = dt + solver.grid.dx**2, (-1.5, -1.0, 0.0, 1.0)
+        for t, p in zip(times, density, strict=True):
+            x = paths.x[round(t / 0.5)]
+            for end, exact in zip(ends, below(solver, p, ends), strict=True):
+                found, error = _share(x < end)
+                label = f"P(X < {end:g}), alpha = {alpha:g}, t = {t:g}"
+                # the density has a relative error of about V'' (dt + dx^2) <= 3 (dt + dx^2) where paths are
+                slip = 3.0 * bias * min(float(exact), 1.0 - float(exact))
+                tests.append(Test(label, found, float(exact), error, resolution=0.025, numerical=slip))
+                rows.append(("double well", alpha, float(t), f"P(X < {end:g})", found, error, float(exact)))
+            drawn.append((alpha, t, x, solver.grid.x, p))
+        well = FokkerPlanck(LevyFlight(Harmonic(1.0), alpha, sigma), Grid(-20.0, 20.0, 640))
+        shares = below(well, well.propagate(0.0, 1.0), (0.5, 1.0))
+        scale = sigma * ((1.0 - math.exp(-alpha)) / alpha) ** (1.0 / alpha)
+        for end, found in zip((0.5, 1.0), shares, strict=True):
+            exact = float(theory.stable_cdf(end, alpha, scale))
+            # paths beyond the box count as at its end, from where the drift does not bring them below 1 by t = 1
+            label = f"grid, P(X < {end:g}) in x^2/2, alpha = {alpha:g}"
+            tests.append(Test(label, float(found), exact, resolution=0.025, numerical=3.0 * well.grid.dx**2))
+            rows.append(("x^2/2, grid", alpha, 1.0, f"P(X < {end:g})", float(found), 0.0, exact))
+
+    def figure(ax: Axes) -> None:
+        edges = np.linspace(-3.0, 3.0, 61)
+        for alpha, t, x, z, p in drawn:
+            if t == times[0]:
+                line = ax.plot(z, p, label=f"alpha = {alpha:g}")[0]
+                height = np.histogram(x, edges)[0] / len(x) / np.diff(edges)
+                ax.plot(0.5 * (edges[1:] + edges[:-1]), height, "o", ms=3, color=line.get_color())
+        ax.set(xlim=(-3, 3), ylim=(1e-3, 2), yscale="log", xlabel="x", ylabel="p(x, t = 0.5)")
+        ax.set_title("Double well. Lines: fractional equation. Points: paths")
+
+    columns = ("well", "alpha", "t", "quantity", "measured", "stderr", "equation")
+    return Evidence(tests, tables=[Table("Paths and equation", columns, tuple(rows))], figure=figure)
+
+
+@claim(
     "levy.first-passage",
     "Levy escape: power law, no barrier",
+    formula=r"T \simeq \frac{\pi\,l^{\alpha}}{\Gamma(\alpha)\sin(\pi\alpha/2)\,\sigma^{\alpha}},\quad "
+    r"T_{free} = \frac{(L^2 - x^2)^{\alpha/2}}{\Gamma(1 + \alpha)\,\sigma^{\alpha}}",
+    definitions="T: mean exit time, l: distance from the minimum to the end of the well, sigma: noise scale with E "
+    "exp(iqL_t) = exp(-t|q|^alpha); T_free: out of (-L, L) without drift.",
     statement="With stable noise the escape time is a power law of the noise, sigma^-alpha, without the exponential of a "
     "barrier height.",
     rule="Simulated mean exit times of the double well, alpha = 1.5: exponent between sigma = 0.05 and 0.02 against -alpha "
@@ -107,7 +291,13 @@ def stationary(run: Run) -> Evidence:
     "against Getoor's formula, two steps extrapolated with the monitoring exponent 1/alpha.",
 )
 def first_passages(run: Run) -> Evidence:
-    """Measure escape times of stable noise against power laws."""
+    """Measure escape times of stable noise against power laws.
+
+    Between large jumps the path rests at the minimum; a jump longer than l carries it out at once. Such jumps to one side
+    come at the rate int_l^inf c sigma^alpha z^-(1 + alpha) dz = c sigma^alpha l^-alpha/alpha, c = Gamma(1 + alpha)
+    sin(pi alpha/2)/pi, whatever the height of the barrier; T is its inverse as sigma -> 0 (Imkeller and Pavlyukevich). Free
+    motion: -(-lap)^(alpha/2) (L^2 - x^2)^(alpha/2) = -Gamma(1 + alpha) inside (Getoor).
+    """
     alpha, low, n_paths = 1.5, (-math.inf, 0.0), run.pick("exits", 4_000, 40_000)
     times: dict[tuple[float, float], tuple[float, float]] = {}
     for i, (height, sigma) in enumerate(((0.25, 0.05), (0.25, 0.02), (1.0, 0.02))):
@@ -168,3 +358,644 @@ def first_passages(run: Run) -> Evidence:
 
     columns = ("system", "sigma", "mean exit time", "stderr", "formula")
     return Evidence(tests, tables=[Table("Exit times", columns, rows)], figure=figure)
+
+
+# -- signal over noise ----
+
+
+@claim(
+    "levy.consolidation",
+    "C_a = 1 is critical",
+    formula=r"C_{\alpha} = \frac{|\nabla V|^2}{2 D_{\alpha} d},\quad D_{\alpha} = (\sigma_{\alpha}/|\nabla V|)^{\alpha}",
+    statement="The consolidation ratio of stable noise, C_a = |grad V|^2/(2 D_a d) with D_a = (sigma_a/|grad V|)^alpha, is "
+    "critical at 1.",
+    definitions="sigma_a: the standard deviation of a window of gradient norms; d: number of parameters.",
+    corrected="C_a is a squared gradient: in another unit of the loss 1 is another state. 1/D_a = (|grad V|/sigma_a)^alpha "
+    "has no unit, and with sigma_a the scale of the stable noise it fixes the probability that a gradient points down, "
+    "F_alpha(D_a^(-1/alpha)). That probability passes 3/4 at 1 without any threshold.",
+    corrected_formula=r"P(g \cdot \nabla V > 0) = F_{\alpha}(D_{\alpha}^{-1/\alpha})",
+    rule="C_a of one state in units L and 4L of the loss, ratio 1. Two states with C_a = 1, in unit L and in 4L: the "
+    "probability that a gradient with stable noise points down must be the same (alpha = 1.5). The standard deviation of "
+    "stable noise in windows of 10 000 over that of 100, medians, ratio 1. Corrected: 1/D_a in both units, and the "
+    "probability against F_alpha for alpha = 1, 1.5 and 2, |grad V|/sigma from 1/4 to 4.",
+)
+def levy_consolidation(run: Run) -> Evidence:
+    """Follow C_a through a change of unit, and measure what 1/D_a decides.
+
+    grad V and sigma_a are gradients: with the loss cL both are c times larger, D_a stays and C_a is c^2 times larger. The
+    component of a noisy gradient along its mean is |grad V| + sigma_a xi, xi symmetric stable of unit scale (isotropic
+    noise: every component is), positive with probability P(xi < |grad V|/sigma_a) = F_alpha. A variance of xi does not
+    exist: the standard deviation of n of them grows as n^(1/alpha - 1/2).
+    """
+    n, alpha, d = run.pick("gradients", 100_000, 1_000_000), 1.5, 10.0
+    in_unit = [diagnostics.levy_consolidation(2.0 * unit, unit, alpha, d) for unit in (1.0, 4.0)]
+    stated = [Test("C_a in the unit 4L over C_a in L", in_unit[1] / in_unit[0], 1.0, resolution=0.1)]
+
+    def downhill(ratio: float, index: float, i: int) -> tuple[float, float]:
+        return _share(ratio + _stable(run.generator(i), index, n) > 0.0)
+
+    # C_a = |g|^2 (|g|/s)^alpha/(2d) = 1 for |g| = 2 (in L) and for |g| = 8 (in 4L, the same slope)
+    (a, ea), (b, eb) = (downhill((2.0 * d / size**2) ** (1.0 / alpha), alpha, i) for i, size in enumerate((2.0, 8.0)))
+    stated.append(Test("P(down) at C_a = 1 in L, less that in 4L", a - b, 0.0, math.hypot(ea, eb), resolution=0.02))
+    rng, windows = run.generator(2), run.pick("windows", 400, 2000)
+    spread = [np.log(np.std(_stable(rng, alpha, (windows, m)), axis=1)) for m in (100, 10_000)]
+    # the median of n normal values has the error 1.25 sd/sqrt(n); these are skew: twice that
+    error = 2.5 * math.hypot(*(float(v.std()) for v in spread)) / math.sqrt(windows)
+    growth = float(np.median(spread[1]) - np.median(spread[0]))
+    stated.append(Test("ln of sigma_a, window of 10 000 over 100", growth, 0.0, error, resolution=0.5))
+    same = (8.0 / 4.0) ** alpha / (2.0 / 1.0) ** alpha
+    corrected = [Test("1/D_a in the unit 4L over 1/D_a in L", same, 1.0, resolution=1e-9)]
+    rows = []
+    ratios = (0.25, 0.5, 1.0, 2.0, 4.0)
+    for i, index in enumerate((1.0, 1.5, 2.0)):
+        for j, ratio in enumerate(ratios):
+            found, error = downhill(ratio, index, 10 + 5 * i + j)
+            exact = float(theory.downhill_probability(ratio, index))
+            label = f"P(down), alpha = {index:g}, 1/D_a = {ratio**index:.3g}"
+            corrected.append(Test(label, found, exact, error, resolution=0.02))
+            rows.append((index, ratio**index, found, error, exact))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        line = np.geomspace(0.1, 8.0, 100)
+        for unit, name in ((1.0, "unit L"), (4.0, "unit 4L")):
+            values = [diagnostics.levy_consolidation(unit * g, unit, alpha, d) for g in line]
+            left.plot(line, values, label=name)
+        left.axhline(1.0, ls=":", color="0.3", label="critical, as stated")
+        left.set(
+            xscale="log", yscale="log", xlabel="|grad V|/sigma", ylabel="C_a", title="The same states in two units"
+        )
+        for i, index in enumerate((1.0, 1.5, 2.0)):
+            shown = right.plot(line, theory.downhill_probability(line, index), label=f"alpha = {index:g}")[0]
+            points = np.array(rows[5 * i : 5 * i + 5])
+            right.errorbar(ratios, points[:, 2], 5 * points[:, 3], fmt="o", ms=4, color=shown.get_color())
+        right.set(xscale="log", xlabel="|grad V|/sigma = D_a^(-1/alpha)", ylabel="P(gradient points down)")
+        right.set_title("What 1/D_a decides: no threshold")
+
+    columns = ("alpha", "1/D_a", "P(down)", "stderr", "F_alpha")
+    return Evidence(stated, corrected, [Table("Direction of noisy gradients", columns, tuple(rows))], figure, panels=2)
+
+
+# -- tails ----
+
+
+def _unequal(rng: np.random.Generator, n: int, d: int) -> Array:
+    """Return (n, d) normal numbers whose d coordinates have scales over four decades."""
+    return np.asarray(rng.standard_normal((n, d)) * np.geomspace(0.01, 100.0, d))
+
+
+@claim(
+    "levy.tail-index",
+    "the tail index of gradient noise",
+    formula=r"\hat\alpha = \frac{k}{\sum_{i \leq k}\ln(x_{(i)}/x_{(k+1)})},\quad n = 100,\ k = 10",
+    statement="Hill's estimator on the largest tenth of 100 gradient norms gives alpha; estimates below 2, such as 1.4 to "
+    "1.6 for deep networks, show heavy tails.",
+    definitions="x_(i): the i-th largest value. Estimates of the literature come from sums of blocks: 1/alpha = (mean ln|Y| - "
+    "mean ln|X|)/ln m, Y the sum of m values.",
+    corrected="Hill's estimate from ten values has a standard error of alpha/sqrt(10) or more. The block-sum estimate is below 2 "
+    "for all data more peaked than the normal, by (ln sd - E ln|X| - 0.635)/ln m in 1/alpha, and for normal coordinates of "
+    "unequal scale. Maximum likelihood with its interval finds alpha of stable data; a shuffle tells unequal scales.",
+    corrected_formula=r"\frac{1}{\alpha_{block}} = \frac{1}{2} + \frac{\ln\,\mathrm{sd} - (\gamma_E + \ln 2)/2 - "
+    r"\mathrm{E}\ln|X|}{\ln m}",
+    rule="Hill with k = 10 of 100 stable values of alpha = 1.5: the share of estimates within 0.15 of 1.5, which must be "
+    "0.95. Block sums, m = 100, of data that have all the moments an alpha below 2 denies (Student with five degrees, Laplace, "
+    "lognormal of random sign, normal of unequal scale): 2 as stated. Corrected: block sums of normal, Student and Laplace data "
+    "against the formula, and of the unequal scales sorted by coordinate (first Edgeworth term as numerical error); the "
+    "standard deviation of Hill's estimates at least alpha/sqrt(10); a permutation test that tells the sorted from the shuffled; "
+    "the share of 95 % intervals of maximum likelihood that hold alpha = 1.2, 1.5, 1.8, which must be 0.92.",
+)
+def tail_index(run: Run) -> Evidence:
+    """Measure the estimators on data whose tails are known.
+
+    ln(x_(i)/x_(k+1)) of a power law are exponential of mean 1/alpha, so that 2 k alpha/estimate is chi-square with 2k
+    degrees of freedom: relative error 1/sqrt(k). A sum of m values with variance is nearly normal with E ln|Y| = ln(sqrt(m)
+    sd) - (gamma_E + ln 2)/2, up to -kurtosis/(12 m). Student, five degrees: E ln|X| = (ln 5 + psi(1/2) - psi(5/2))/2;
+    Laplace: -gamma_E. A mixture of normals of scales s has ln sd - E ln|X| - 0.635 = ln(mean s^2)/2 - mean ln s > 0; with
+    the values of each coordinate side by side every block has one scale and the difference is gone.
+    """
+    alpha, repeats = 1.5, run.pick("Hill, repeats", 4000, 40_000)
+    sample = _stable(run.generator(0), alpha, (repeats, 100))
+    hills = np.array([diagnostics.hill(row).alpha for row in sample])
+    near, error = _share(np.abs(hills - alpha) < 0.15)
+    stated = [Test("share of Hill's estimates within 0.15", near, 0.95, error, "at least", resolution=0.02)]
+    m, blocks, rng = 100, run.pick("blocks", 4000, 40_000), run.generator(1)
+    n, gamma = m * blocks, float(np.euler_gamma)
+    unequal = _unequal(rng, n // 1000, 1000)
+    ordered = "the same, sorted by coordinate"
+    data = {
+        "normal": rng.standard_normal(n),
+        "Student, 5 degrees": rng.standard_t(5, n),
+        "Laplace": rng.laplace(size=n),
+        "lognormal, random sign": np.exp(1.5 * rng.standard_normal(n)) * rng.choice([-1.0, 1.0], n),
+        "normal, unequal scales": rng.permutation(unequal.ravel()),
+        ordered: unequal.T.ravel(),
+    }
+    normal = (1.0, -0.5 * (gamma + math.log(2.0)), 0.0)
+    known = {  # sd, E ln|X|, excess kurtosis; psi(5/2) - psi(1/2) = 8/3
+        "normal": normal,
+        "Student, 5 degrees": (math.sqrt(5.0 / 3.0), 0.5 * (math.log(5.0) - 8.0 / 3.0), 6.0),
+        "Laplace": (math.sqrt(2.0), -gamma, 3.0),
+        ordered: normal,
+    }
+    corrected, estimates = [], {}
+    rows: list[tuple[Any, ...]] = []
+    for name, x in data.items():
+        found = diagnostics.block_sum(x, m)
+        estimates[name] = found
+        limit = theory.block_sum_limit(*known[name][:2], m) if name in known else math.nan
+        rows.append((name, found.alpha, found.stderr, f"{limit:.4g}" if name in known else ""))
+        if name not in ("normal", ordered):
+            stated.append(Test(f"block sums, {name}", found.alpha, 2.0, found.stderr, resolution=0.1))
+        if name in known:
+            bias = known[name][2] / (12.0 * m * math.log(m)) * limit**2  # of 1/alpha, by the first Edgeworth term
+            label = f"block sums, {name}, formula"
+            corrected.append(Test(label, found.alpha, limit, found.stderr, resolution=0.1 + bias, numerical=2.0 * bias))
+    spread = float(hills.std())
+    error = math.sqrt(float(np.var((hills - hills.mean()) ** 2)) / repeats) / (2.0 * spread)
+    label = "standard deviation of Hill's estimates"
+    corrected.append(Test(label, spread, alpha / math.sqrt(10.0), error, "at least", resolution=0.05))
+    for name, relation, bound in ((ordered, "at most", 0.05), ("normal, unequal scales", "at least", 1e-3)):
+        p_value = diagnostics.shuffle_check(data[name][: n // 4], m, draws=40, seed=run.stream(9)).p_value
+        corrected.append(Test(f"p-value of a shuffle, {name}", p_value, bound, relation=relation))
+        rows.append((f"p-value of a shuffle: {name}", p_value, "", ""))
+    fits, count = run.pick("fits", 150, 1500), 200
+    for i, index in enumerate((1.2, 1.5, 1.8)):
+        made = [diagnostics.stable_likelihood(row) for row in _stable(run.generator(2 + i), index, (fits, count))]
+        held, error = _share(np.array([f.interval[0] <= index <= f.interval[1] for f in made]))
+        label = f"coverage of likelihood, alpha = {index:g}"
+        corrected.append(Test(label, held, 0.92, error, "at least", resolution=0.2))
+        values = np.array([f.alpha for f in made])
+        rows.append(
+            (f"stable: likelihood, {count} values", float(np.median(values)), float(values.std()), f"{index:g}")
+        )
+    rows.append(("stable: Hill, 10 of 100 values", float(hills.mean()), spread, "1.5"))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for y, (name, found) in enumerate(estimates.items()):
+            left.errorbar(found.alpha, y, xerr=5 * found.stderr, fmt="o", color="C0")
+            if name in known:
+                left.plot(theory.block_sum_limit(*known[name][:2], m), y, "|", ms=18, color="C1")
+        left.plot([], [], "|", ms=18, color="C1", label="formula")
+        left.axvline(2.0, ls=":", color="0.3", label="every variance is finite")
+        left.set(yticks=range(len(data)), yticklabels=list(data), xlabel="alpha by sums of 100", ylim=(6.5, -0.5))
+        edges = np.linspace(0.5, 4.0, 60).tolist()
+        right.hist(hills, edges, density=True, histtype="step", lw=2, label="Hill, 10 of 100")
+        likely = [diagnostics.stable_likelihood(row).alpha for row in sample[:200]]
+        right.hist(likely, edges[:26], density=True, histtype="step", lw=2, label="likelihood, the same 100")
+        right.axvline(alpha, ls=":", color="0.3", label="alpha")
+        right.set(xlabel="estimate of alpha", ylabel="density", title="100 stable values")
+
+    columns = ("data", "alpha", "error", "formula or truth")
+    return Evidence(stated, corrected, [Table("Estimates", columns, tuple(rows))], figure, panels=2)
+
+
+# -- the tracker's quantities ----
+
+
+def _hessian(rng: np.random.Generator, d: int) -> Array:
+    """Return a symmetric matrix with eigenvalues even on [0, 1] in random directions."""
+    Q = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    return np.asarray(Q * np.linspace(0.0, 1.0, d) @ Q.T)
+
+
+@claim(
+    "levy.stability-margin",
+    "the margin 2/eta - lmax by five power steps",
+    formula=r"S = \frac{2}{\eta} - \lambda_{\max}(H)",
+    statement="Gradient descent is stable iff S > 0, with lmax from five power iterations.",
+    definitions="eta: step, H: Hessian of the whole loss, lmax: its largest eigenvalue.",
+    corrected="With lmax by Lanczos' iteration on products with H, and a bound on what it may miss, the sign of S tells growth "
+    "from decay wherever the interval of S does not hold 0.",
+    corrected_formula=r"\theta \leq \lambda_{\max} \leq \theta + \frac{\epsilon\,(\theta_1 - \theta_m)}{1 - 2\epsilon},\quad "
+    r"\epsilon = \left(\frac{\ln(3.3\sqrt{d}/\delta)}{2m - 1}\right)^2",
+    rule="Descent on random quadratics, 100 coordinates with eigenvalues even on [0, 1], 400 steps with eta lmax = 1.8 to 2.2: "
+    "the share of runs in which S > 0 iff the gradient has decayed, which must be 1, with five power steps. Corrected: with 60 "
+    "Lanczos products; the share where the interval decides, at least 0.8; the share of intervals that hold lmax, 1.",
+)
+def stability_margin(run: Run) -> Evidence:
+    """Compare the sign of S with what descent does.
+
+    A step multiplies the coordinate along the eigenvector l by 1 - eta l, which lies in (-1, 1) iff eta l < 2. After j power
+    steps from a random direction the Rayleigh quotient is the mean of l weighted by l^(2j): for eigenvalues even on [0, 1]
+    (2j + 1)/(2j + 2), 0.92 for j = 5. The Krylov space of Lanczos' iteration holds all polynomials of degree m - 1 in place
+    of the one power; the bound is that of Kuczynski and Wozniakowski for a random start.
+    """
+    d, problems, steps = 100, run.pick("quadratics", 12, 60), 400
+    grid = (1.8, 1.9, 1.95, 1.98, 2.02, 2.05, 2.1, 2.2)
+    right: dict[str, list[bool]] = {"power": [], "lanczos": []}
+    decided, held, quotients = [], [], []
+    for i in range(problems):
+        rng = run.generator(i)
+        H, x = _hessian(rng, d), rng.standard_normal(d)
+        power = diagnostics.power_iteration(H, seed=run.stream(1000 + i))
+        lanczos = diagnostics.largest_eigenvalue(H, steps=60, seed=run.stream(1000 + i))
+        quotients.append((power.value, lanczos.value, lanczos.interval[1]))
+        held.append(lanczos.interval[0] <= 1.0 <= lanczos.interval[1])
+        # all steps at once: the gradient after n steps is (1 - eta H)^n H x
+        values, vectors = np.linalg.eigh(H)
+        first = vectors.T @ (H @ x)
+        for eta in grid:
+            last = (1.0 - eta * values) ** steps * first
+            decays = bool(np.linalg.norm(last) < np.linalg.norm(first))
+            right["power"].append((diagnostics.stability_margin(eta, power).value > 0.0) == decays)
+            says = diagnostics.stability_margin(eta, lanczos).stable
+            decided.append(says is not None)
+            if says is not None:
+                right["lanczos"].append(says == decays)
+    shares = {name: _share(np.array(values)) for name, values in right.items()}
+    count = problems * len(grid)
+    value, error = shares["power"]
+    stated = [Test("share right, five power steps", value, 1.0, error, resolution=0.05)]
+    part, error = _share(np.array(decided))
+    corrected = [
+        Test("share right, Lanczos", shares["lanczos"][0], 1.0),
+        Test("share decided by the interval", part, 0.8, error, "at least"),
+        Test("share of intervals that hold lmax", float(np.mean(held)), 1.0),
+    ]
+    found = np.array(quotients)
+    rows = (
+        ("five power steps", float(found[:, 0].mean()), float(found[:, 0].std()), shares["power"][0]),
+        ("60 Lanczos products", float(found[:, 1].mean()), float(found[:, 1].std()), shares["lanczos"][0]),
+        ("upper end of its interval", float(found[:, 2].mean()), float(found[:, 2].std()), ""),
+        (f"runs: {count}", "", "", ""),
+    )
+
+    def figure(ax: Axes) -> None:
+        H = _hessian(run.generator(0), d)
+        counts = np.arange(2, 61, 2)
+        power = [diagnostics.power_iteration(H, steps=int(m), seed=run.stream(1000)).value for m in counts]
+        lanczos = [diagnostics.largest_eigenvalue(H, steps=int(m), seed=run.stream(1000)) for m in counts]
+        ax.plot(counts + 1, power, "s", ms=4, label="power iteration")
+        ax.plot(counts, [e.value for e in lanczos], "o", ms=4, label="Lanczos")
+        upper = np.array([e.interval[1] for e in lanczos])
+        ax.plot(counts, np.where(upper < 1.3, upper, np.nan), color="C1", label="upper bound, 99.9 %")
+        ax.axhline(1.0, ls=":", color="0.3", label="lmax")
+        ax.axvline(6, ls="--", lw=0.8, color="0.5", label="five steps, as stated")
+        ax.set(xlabel="products with the Hessian", ylabel="estimate of lmax", ylim=(0.7, 1.3), title="100 coordinates")
+
+    columns = ("method", "lmax (exact: 1)", "deviation", "share right")
+    return Evidence(stated, corrected, [Table("Margins", columns, rows)], figure)
+
+
+class _Network:
+    """A network of two layers with tanh units: outputs and their derivatives by all parameters."""
+
+    def __init__(self, rng: np.random.Generator, inputs: Array, width: int) -> None:
+        self.inputs, self.width = inputs, width
+        self.W = rng.standard_normal((width, inputs.shape[1]))
+        self.a = rng.standard_normal(width)
+
+    def jacobian(self) -> tuple[Array, Array]:
+        """Return outputs (m,) and the Jacobian (m, parameters) of ``sum_j a_j tanh(w_j.x)/sqrt(width)``."""
+        hidden = np.tanh(self.inputs @ self.W.T)
+        slope = self.a * (1.0 - hidden**2)
+        J = np.concatenate([hidden, (slope[:, :, None] * self.inputs[:, None, :]).reshape(len(hidden), -1)], axis=1)
+        return hidden @ self.a / math.sqrt(self.width), J / math.sqrt(self.width)
+
+    def move(self, step: Array) -> None:
+        """Add ``step`` to the parameters."""
+        self.a = self.a + step[: self.width]
+        self.W = self.W + step[self.width :].reshape(self.W.shape)
+
+
+@claim(
+    "levy.metric-rate",
+    "ln det G tells feature change",
+    formula=r"\rho = \ln\,\det G,\quad G = J J^T,\quad |\Delta\rho| > \tau = 0.5",
+    statement="The rate of rho = ln det G, G the empirical tangent kernel, tells when features change: critical above 0.5 "
+    "per step, otherwise lazy.",
+    definitions="J: derivatives of up to 32 outputs by the parameters; eigenvalues of G above 1e-6 count.",
+    corrected="rho changes by 2 m ln c for outputs in another unit, by 13.8 when an eigenvalue crosses the cut, not at all when "
+    "a kernel turns. The distance of kernels, sqrt(sum ln(l_i)^2) with l_i the eigenvalues of G_1^-1 G_2 and their mean taken "
+    "out, is 0 iff they are proportional; |change of rho| <= sqrt(m) distance (mean left in).",
+    corrected_formula=r"\Delta\rho = \sum_i \ln l_i,\quad \delta^2 = \sum_i (\ln l_i - \overline{\ln l})^2",
+    rule="Seven pairs of kernels: whether |rate| > 0.5 agrees with whether the kernels, as G/|G|, differ by more than 5 %: "
+    "share 1. Corrected: change of rho against sum ln l_i for a tanh network in training; |change of rho| at most sqrt(m) times "
+    "the distance; the scale-free distance 0 for outputs in another unit, and above 0.05 in the pairs that differ.",
+)
+def metric_rate(run: Run) -> Evidence:
+    """Follow rho and the distance of kernels through changes that are, and are not, changes of features.
+
+    det(G_1^-1 G_2) is the product of the l_i, so that rho changes by the sum of their logarithms; by Cauchy and Schwarz that
+    is at most sqrt(m) times the root of the sum of squares. Outputs cf have the kernel c^2 G: every ln l_i is 2 ln c. A
+    rotation of G leaves det G. A linear model has a constant J. All exact: no statistical error.
+    """
+    rng, m = run.generator(0), 16
+    inputs = rng.standard_normal((m, 6))
+    net = _Network(rng, inputs, 64)
+    f, J = net.jacobian()
+    target = np.sign(inputs[:, 0] * inputs[:, 1])
+    stretched = np.diag(np.concatenate([np.full(m // 2, 3.0), np.full(m // 2, 1.0 / 3.0)]))
+    small = np.diag(np.concatenate([np.ones(m - 1), [1.05e-3]]))
+    below = np.diag(np.concatenate([np.ones(m - 1), [0.95e-3]]))
+    trained = [J]
+    for _ in range(run.pick("steps of descent", 60, 400)):
+        net.move(0.3 * J.T @ (target - f) / m * 4.0)
+        f, J = net.jacobian()
+        trained.append(J)
+    wide = _Network(rng, inputs, 4000)
+    g, K = wide.jacobian()
+    wide.move(0.05 * K.T @ (target - g) / m)
+    pairs = {
+        "linear model, a step": (inputs, inputs),
+        "outputs in another unit": (trained[0], 2.0 * trained[0]),
+        "outputs 2 % larger": (trained[0], 1.02 * trained[0]),
+        "kernel turned": (stretched, stretched[::-1, ::-1]),
+        "an eigenvalue crosses the cut": (small, below),
+        "network of width 64, trained": (trained[0], trained[-1]),
+        "network of width 4000, a step": (K, wide.jacobian()[1]),
+    }
+    agree, corrected, rows = [], [], []
+    for name, (before, after) in pairs.items():
+        rate = diagnostics.metric_rate(diagnostics.tangent_kernel(before), diagnostics.tangent_kernel(after))
+        shapes = [A @ A.T / np.linalg.norm(A @ A.T) for A in (before, after)]
+        change = float(np.linalg.norm(shapes[1] - shapes[0]))
+        agree.append(rate.critical == (change > 0.05))
+        free = before.shape[1] >= m  # of rank m: the distance exists
+        distance = diagnostics.kernel_distance(before, after, scale_free=True) if free else 0.0
+        rows.append((name, rate.value, "yes" if rate.critical else "no", change, distance if free else "rank below m"))
+        if name in ("outputs in another unit", "outputs 2 % larger"):
+            corrected.append(Test(f"scale-free distance, {name}", distance, 0.0, numerical=1e-6, resolution=1e-6))
+        elif free and change > 0.05:
+            corrected.append(Test(f"scale-free distance, {name}", distance, 0.05, relation="at least"))
+    rhos, distances = [], []
+    for J in trained:
+        kernel = diagnostics.tangent_kernel(J)
+        rhos.append(kernel.log_det)
+        distances.append(diagnostics.kernel_distance(trained[0], J))
+    moved = np.array(rhos) - rhos[0]
+    factors = np.linalg.eigvals(np.linalg.solve(trained[0] @ trained[0].T, trained[-1] @ trained[-1].T)).real
+    corrected.append(
+        Test(
+            "change of rho less sum of ln l_i",
+            moved[-1] - float(np.log(factors).sum()),
+            0.0,
+            numerical=1e-6,
+            resolution=1e-6,
+        )
+    )
+    excess = float((np.abs(moved) - math.sqrt(m) * np.array(distances)).max())
+    corrected.append(Test("|change of rho| less sqrt(m) distance", excess, 1e-9, relation="at most"))
+    stated = [Test("share of pairs in which rate and kernel agree", float(np.mean(agree)), 1.0, resolution=0.05)]
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        left.plot(moved, label="change of rho")
+        left.plot(distances, label="distance of kernels")
+        left.set(xlabel="step of descent", title="A tanh network learns x_1 x_2")
+        right.axvspan(-0.5, 0.5, color="0.9", label="lazy, as stated")
+        for i, row in enumerate(rows):
+            right.plot(
+                max(-20.0, min(20.0, row[1])),
+                i,
+                "o" if row[3] > 0.05 else "x",
+                color="C3" if not agree[i] else "C0",
+                ms=8,
+            )
+        right.plot([], [], "o", color="0.3", label="kernel changed")
+        right.plot([], [], "x", color="0.3", label="kernel the same")
+        right.plot([], [], "s", color="C3", label="the rate is wrong")
+        right.set(yticks=range(len(rows)), yticklabels=[r[0] for r in rows], xlabel="change of rho", ylim=(6.5, -0.5))
+
+    columns = ("pair of kernels", "change of rho", "critical", "change of G/|G|", "scale-free distance")
+    return Evidence(stated, corrected, [Table("Kernels", columns, tuple(rows))], figure, panels=2)
+
+
+_CONDITIONS = ("C_a", "S", "rate", "all three")
+
+
+def _descents(rng: np.random.Generator, runs: int, steps: int, eta: float, noise: float) -> tuple[Array, Array, Array]:
+    """Return a, b and the norm of the noisy gradient, each (100 + steps, runs), of descents on (ab - 1)^2/2 from ab < 0.
+
+    The first 100 gradients are taken at the start, to fill a window. Runs that leave |x| < 10 are left out.
+    """
+    x, norms = np.empty((100 + steps, 2, runs)), np.empty((100 + steps, runs))
+    now = (0.3 + rng.random((2, runs))) * np.array([[1.0], [-0.3]])
+    for i in range(100 + steps):
+        g = (now[0] * now[1] - 1.0) * now[::-1] + noise * rng.standard_normal((2, runs))
+        x[i], norms[i] = now, np.hypot(*g)
+        if i >= 99:
+            now = np.clip(now - eta * g, -100.0, 100.0)
+    bounded = np.abs(x).max(axis=(0, 1)) < 10.0
+    return x[:, 0, bounded], x[:, 1, bounded], norms[:, bounded]
+
+
+@claim(
+    "levy.criticality",
+    "three critical conditions at once",
+    formula=r"C_{\alpha} \in [0.8, 1.2],\quad S \in [-0.1, 0.1],\quad |\dot\rho| > \tau",
+    statement="Generalisation jumps when C_a lies in [.8, 1.2], S in [-.1, .1] and the rate of rho exceeds tau = .5, together.",
+    definitions="C_a = |g|^2/(2 D_a d), D_a = (sigma_a/|g|)^alpha from the last 100 gradient norms, alpha by Hill on the "
+    "largest tenth, cut to [1.1, 1.9]; S = 2/eta - lmax; rho = ln det of the tangent kernel. A jump: accuracy up by more than "
+    ".05 within 10 steps.",
+    corrected="C_a and S have units: the same run with its loss in another unit meets other conditions. (|g|/sigma_a)^alpha and "
+    "eta S are the same in every unit, and so is the rate. As written C_a divides by the length of the window in place of d. "
+    "Whether they mark jumps in networks is for runs of networks to say.",
+    corrected_formula=r"D_{\alpha}^{-1},\quad \eta S = 2 - \eta\lambda_{\max},\quad \dot\rho",
+    rule="Noisy descents on (ab - 1)^2/2, the network x -> abx, from ab < 0, far from the edge (eta = .1) and near it "
+    "(eta = .9; runs that stay bounded), after 100 gradients at the start: the sign of ab, and with it the accuracy, jumps. "
+    "Share of jumps with a critical step within 10 steps, which must be 1. The same runs in the units L and 4L (step eta/4): "
+    "share of steps with the same conditions, 1. C_a by the window's length over C_a by d, ratio 1. Corrected: the largest "
+    "difference between units of D_a^-1, eta S and the rate, relative, 0; the tracker's S less that by the eigenvalues of the "
+    "2 x 2 Hessian, 0.",
+)
+def criticality(run: Run) -> Evidence:
+    """Follow the rules through runs where every quantity is known.
+
+    The loss (ab - 1)^2/2 has the gradient (ab - 1)(b, a), the Hessian ((b^2, 2ab - 1), (2ab - 1, a^2)) and the tangent
+    kernel a^2 + b^2 of its one output. With the loss cL the step is eta/c, the iterates are the same; |g|, sigma_a and lmax are
+    multiplied by c, so C_a by c^2 and S by c, while D_a, eta S and rho stay. Accuracy is the share of inputs with noise of
+    standard deviation 0.2 in the output whose sign is right, Phi(ab/0.2).
+    """
+    from scipy.special import ndtr
+
+    runs, steps, units = run.pick("runs", 20, 200), 240, (1.0, 4.0)
+    near_jump, ratios, same, drawn, worst, exact = [], [], [], [], 0.0, 0.0
+    rows: list[tuple[Any, ...]] = []
+    for k, eta in enumerate((0.1, 0.9)):
+        paths = _descents(run.generator(k), runs, steps, eta, 0.05)
+        flags = []
+        for r in range(paths[0].shape[1]):
+            a, b, norms = (path[:, r] for path in paths)
+            accuracy = ndtr((a * b)[99:] / 0.2)
+            trackers = [diagnostics.CriticalityTracker(eta / c, dim=2.0) for c in units]
+            written = diagnostics.CriticalityTracker(eta)
+            seen = []
+            for p, q, g in zip(a.tolist(), b.tolist(), norms.tolist(), strict=True):
+                half, other = 0.5 * (p * p + q * q), 2.0 * p * q - 1.0
+                lmax, rho = half + math.hypot(0.5 * (p * p - q * q), other), math.log(2.0 * half)
+                states = [t.update(c * g, c * lmax, rho) for c, t in zip(units, trackers, strict=True)]
+                first, second = states
+                seen.append(states)
+                plain = written.update(g, lmax, rho)
+                if not math.isnan(first.C):
+                    ratios.append(plain.C / first.C)
+                    inverse = [s.C / (c * g) ** 2 for c, s in zip(units, states, strict=True)]  # 1/(2 D_a d)
+                    changes = inverse[1] / inverse[0] - 1.0, (second.S / 4.0 - first.S) * eta, second.rate - first.rate
+                    worst = max(worst, *map(abs, changes))
+                    largest = float(np.linalg.eigvalsh([[q * q, other], [other, p * p]])[1])
+                    exact = max(exact, abs(first.S - (2.0 / eta - largest)))
+            seen = seen[99:]
+            same.append(np.mean([s[0].conditions == s[1].conditions for s in seen]))
+            critical = np.array([s[0].critical for s in seen])
+            flags.append([np.mean([s[0].conditions[j] for s in seen]) for j in range(3)] + [critical.mean()])
+            jumps = np.flatnonzero(accuracy[10:] - accuracy[:-10] > 0.05)
+            if len(jumps):
+                near_jump.append(bool(critical[max(0, jumps[0] - 10) : jumps[0] + 21].any()))
+            if r == 0:
+                drawn.append((eta, accuracy, [s[0].phi for s in seen]))
+        rows += [
+            (eta, f"share of steps with {n} in its band", v)
+            for n, v in zip(_CONDITIONS, np.mean(flags, axis=0), strict=True)
+        ]
+    part, error = _share(np.array(near_jump))
+    agreed, spread = mean(np.array(same))
+    stated = [
+        Test("share of jumps with a critical step nearby", part, 1.0, error, resolution=0.05),
+        Test("share of steps with the same conditions in L and 4L", agreed, 1.0, spread, resolution=0.01),
+        Test("C_a by the window over C_a by d = 2", float(np.mean(ratios)), 1.0, resolution=0.1),
+    ]
+    corrected = [
+        Test("D_a^-1, eta S, rate: largest difference of units", worst, 0.0, numerical=1e-9, resolution=1e-9),
+        Test("S of the tracker less that of the Hessian", exact, 0.0, numerical=1e-9, resolution=1e-9),
+    ]
+    rows += [
+        ("both", "bounded runs", len(same) / (2 * runs)),
+        ("both", "of these with a jump", len(near_jump) / len(same)),
+        ("both", "jumps with a critical step nearby", part),
+        ("both", "same conditions in L and 4L", agreed),
+    ]
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for i, (eta, accuracy, phi) in enumerate(drawn):
+            left.plot(accuracy, color=f"C{i}", label=f"accuracy, eta = {eta:g}")
+            left.plot(phi, ":", color=f"C{i}", label=f"Phi, eta = {eta:g}")
+            shares = [row[2] for row in rows[4 * i : 4 * i + 4]]
+            right.bar(np.arange(4) + 0.4 * i - 0.2, shares, 0.4, color=f"C{i}", label=f"eta = {eta:g}")
+        left.set(xlabel="step", title="Two runs", ylim=(-0.05, 1.05))
+        right.set(xticks=range(4), xticklabels=_CONDITIONS, ylabel="share of steps", title="Conditions that hold")
+
+    columns = ("step", "quantity", "value")
+    return Evidence(stated, corrected, [Table("Toy runs", columns, tuple(rows))], figure, panels=2)
+
+
+# -- curvature ----
+
+
+def _still(x: float, y: float, p: Any) -> tuple[float, float]:
+    return 0.0, 0.0
+
+
+def _frozen(x: float, y: float, p: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Square root of the inverse metric of the Poincare disc, times ``p[0] = sqrt(2D) k/2``."""
+    b = p[0] * (1.0 - x * x - y * y)
+    return (b, 0.0), (0.0, b)
+
+
+def _stable_exits(rng: np.random.Generator, k: float, r: float, alpha: float, dt: float, n: int) -> Array:
+    """Return times at which jumps with a frozen metric leave the geodesic disc of radius r; unit noise scale."""
+    x, times, running, t = np.zeros((n, 2)), np.empty(n), np.arange(n), 0.0
+    edge = math.tanh(0.5 * k * r) ** 2
+    while len(running):
+        t += dt
+        # isotropic stable: sqrt(A) G with A positive alpha/2-stable, E e^{-sA} = e^{-s^(alpha/2)}, G of variance 2 (Kanter)
+        u, e = math.pi * rng.random(len(running)), rng.standard_exponential(len(running))
+        h = 0.5 * alpha
+        A = np.sin(h * u) / np.sin(u) ** (1 / h) * (np.sin((1 - h) * u) / e) ** ((1 - h) / h)
+        step = (0.5 * k * dt ** (1 / alpha) * (1.0 - (x * x).sum(axis=1)) * np.sqrt(2.0 * A))[:, None]
+        x = x + step * rng.standard_normal(x.shape)
+        out = (x * x).sum(axis=1) >= edge
+        times[running[out]] = t
+        x, running = x[~out], running[~out]
+    return times
+
+
+@claim(
+    "levy.curvature",
+    "escape in negative curvature",
+    formula=r"1/T \sim e^{\sqrt{|R|}}",
+    statement="Where the curvature R is negative the rate of escape grows as exp(sqrt|R|).",
+    definitions="T: mean time to leave a geodesic disc of radius r from its centre. On a surface of Gaussian curvature -k^2 the "
+    "scalar curvature is R = -2k^2: sqrt|R| is proportional to k.",
+    corrected="On the hyperbolic plane T = (2/(D k^2)) ln cosh(kr/2): the rate is 4D/r^2 for small k and D k/r for large k, "
+    "linear in sqrt|R|. Jumps with a frozen metric leave at a rate that grows no faster than k^alpha.",
+    corrected_formula=r"T = \frac{2}{D k^2}\ln\,\cosh\frac{k r}{2}",
+    rule="Brownian motion with a frozen metric in the Poincare disc, r = 1, k = 2, 8, 14: the second difference of ln(1/T), "
+    "which is 0 for A exp(ck) with any A and c; the same for stable jumps, alpha = 1.5. Corrected: T against the formula for k = "
+    "1, 2, 8, 14, two steps of which the term linear in dt is extrapolated away (numerical error: one coarse step, 2 D k^2 dt = "
+    "0.02); d ln(1/T)/d ln k of stable jumps from 2 to 8 and from 8 to 14 at most alpha; T at k = 0.2 against Getoor's formula "
+    "in the plane (error (kr)^2/8 and 1 % of the step).",
+)
+def curvature(run: Run) -> Evidence:
+    r"""Simulate exits from geodesic discs of the Poincare disc.
+
+    In the disc |z| < 1 with ds^2 = 4|dz|^2/(k^2 (1 - |z|^2)^2) the geodesic disc of radius r about 0 is |z| < tanh(kr/2),
+    and the Laplace-Beltrami operator is k^2 (1 - |z|^2)^2/4 times the plane one: no drift in the sense of Ito. Along the radius
+    D (sinh(k rho) T')'/sinh(k rho) = -1 has T' = -tanh(k rho/2)/(D k); integrate. For jumps sqrt(A) G with the metric of the
+    start of the step, time in units of k^-alpha leaves a motion in the unit disc that knows k from its edge alone: T =
+    k^-alpha tau(tanh(kr/2)), tau growing with the radius, so that the rate grows no faster than k^alpha.
+    """
+    r, D, n = 1.0, 1.0, run.pick("exits", 8000, 80_000)
+    stated, corrected = [], []
+    rows: list[tuple[Any, ...]] = []
+    logs: dict[str, dict[float, tuple[float, float]]] = {"Brownian": {}, "stable": {}}
+    for i, k in enumerate((1.0, 2.0, 8.0, 14.0)):
+        model = Diffusion(_still, _frozen, params=(math.sqrt(2.0 * D) * k / 2.0,), dim=2)
+        disc, coarse = Ball((0.0, 0.0), math.tanh(0.5 * k * r)), 0.02 / (2.0 * D * k**2)
+        exits = [
+            first_passage(model, [0.0, 0.0], disc, dt, n, seed=run.stream(2 * i + j))
+            for j, dt in enumerate((coarse, coarse / 4.0))
+        ]
+        exact = float(theory.geodesic_exit_time(r, -(k**2), D))
+        found = (4.0 * exits[1].mean() - exits[0].mean()) / 3.0 / exact
+        error = math.hypot(4.0 * exits[1].stderr(), exits[0].stderr()) / 3.0 / exact
+        corrected.append(Test(f"T/formula, k = {k:g}", found, 1.0, error, resolution=0.15, numerical=0.02))
+        rows.append(("Brownian", k, found * exact, error * exact, exact))
+        logs["Brownian"][k] = -math.log(found * exact), error / found
+    alpha, m = 1.5, run.pick("exits by jumps", 8000, 40_000)
+    for i, k in enumerate((0.2, 2.0, 8.0, 14.0)):
+        # the exit is seen late by about dt^(1/alpha): combine two steps so that this term cancels
+        unit = k**-alpha * (math.tanh(0.5 * k * r) if k < 1.0 else 1.0) ** alpha
+        steps = (0.02 * unit, 0.005 * unit)
+        times = [_stable_exits(run.generator(20 + 2 * i + j), k, r, alpha, dt, m) for j, dt in enumerate(steps)]
+        ratio = 4.0 ** (1.0 / alpha)
+        (a, ea), (b, eb) = (mean(t) for t in times)
+        found, error = (ratio * b - a) / (ratio - 1.0), math.hypot(ratio * eb, ea) / (ratio - 1.0)
+        if k < 1.0:
+            flat = float(theory.getoor_mean_exit_time(0.0, r, alpha, dim=2))
+            label = f"T of jumps/Getoor, k = {k:g}"
+            test = Test(label, found / flat, 1.0, error / flat, resolution=0.25, numerical=0.01 + (k * r) ** 2 / 8.0)
+            corrected.append(test)
+            rows.append(("jumps, alpha = 1.5", k, found, error, flat))
+        else:
+            logs["stable"][k] = -math.log(found), error / found
+            rows.append(("jumps, alpha = 1.5", k, found, error, ""))
+    for name, values in logs.items():
+        (a, ea), (b, eb), (c, ec) = (values[k] for k in (2.0, 8.0, 14.0))
+        error = math.sqrt(ea**2 + 4.0 * eb**2 + ec**2)
+        label = f"second difference of ln(1/T), {name}"
+        stated.append(Test(label, a - 2.0 * b + c, 0.0, error, resolution=0.1, numerical=0.02))
+        if name == "stable":
+            for (u, eu), (v, ev), first, last in (((a, ea), (b, eb), 2.0, 8.0), ((b, eb), (c, ec), 8.0, 14.0)):
+                span = math.log(last / first)
+                slope, spread = (v - u) / span, math.hypot(eu, ev) / span
+                label = f"d ln(1/T)/d ln k of jumps, k = {first:g} to {last:g}"
+                corrected.append(Test(label, slope, alpha, spread, "at most", numerical=0.02))
+
+    def figure(ax: Axes) -> None:
+        k = np.linspace(0.05, 15.0, 200)
+        ax.plot(k, 1.0 / theory.geodesic_exit_time(r, -(k**2), D), label="exact, Brownian")
+        first = math.exp(logs["Brownian"][1.0][0])
+        ax.plot(k, first * np.exp(k - 1.0), "--", label="exp(k) through k = 1")
+        for name, mark in (("Brownian", "o"), ("stable", "s")):
+            where = np.array(list(logs[name]))
+            rate, error = np.array(list(logs[name].values())).T
+            ax.errorbar(where, np.exp(rate), 5 * error * np.exp(rate), fmt=mark, ms=5, label=f"simulated, {name}")
+        ax.set(
+            yscale="log", ylim=(1, 100), xlabel="k, curvature -k^2", ylabel="1/T", title="Exit from a disc of radius 1"
+        )
+
+    columns = ("noise", "k", "T", "stderr", "formula")
+    return Evidence(stated, corrected, [Table("Mean exit times", columns, tuple(rows))], figure)

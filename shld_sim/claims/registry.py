@@ -187,7 +187,8 @@ def registry() -> tuple[Claim, ...]:
     """
     for module in MODULES:
         importlib.import_module(f"shld_sim.claims.{module}")
-    return tuple(_REGISTRY.values())
+    # whoever imported one of the modules alone has registered its claims first
+    return tuple(sorted(_REGISTRY.values(), key=lambda entry: MODULES.index(entry.id.split(".")[0])))
 
 
 def select(only: str | Iterable[str] | None) -> tuple[Claim, ...]:

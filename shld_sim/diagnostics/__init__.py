@@ -1,6 +1,14 @@
 """Estimators that watch a run: arrays in, numbers with intervals out."""
 
 from shld_sim.diagnostics.consolidation import Consolidation, consolidation, consolidation_two_batches
+from shld_sim.diagnostics.criticality import Criticality, CriticalityTracker, criticality_phi, levy_consolidation
+from shld_sim.diagnostics.curvature import (
+    Margin,
+    TopEigenvalue,
+    largest_eigenvalue,
+    power_iteration,
+    stability_margin,
+)
 from shld_sim.diagnostics.diffusion import (
     DiffusionEstimate,
     diffusion_constant,
@@ -8,6 +16,7 @@ from shld_sim.diagnostics.diffusion import (
     diffusion_from_gradients_as_stated,
     diffusion_from_variance_as_stated,
 )
+from shld_sim.diagnostics.metric import MetricRate, TangentKernel, kernel_distance, metric_rate, tangent_kernel
 from shld_sim.diagnostics.phases import (
     GUIDE,
     Advice,
@@ -31,6 +40,20 @@ from shld_sim.diagnostics.symmetry import (
     rescalings,
     rotations,
     sign_flips,
+)
+from shld_sim.diagnostics.tail import (
+    HillPlot,
+    NullComparison,
+    StableFit,
+    TailIndex,
+    block_sum,
+    hill,
+    hill_plot,
+    scale_mixture_null,
+    shuffle_check,
+    stable_characteristic,
+    stable_likelihood,
+    stable_quantiles,
 )
 from shld_sim.diagnostics.volume import Volume, union_of_balls, union_of_boxes, union_of_cells
 
@@ -67,4 +90,30 @@ __all__ = [
     "union_of_balls",
     "union_of_boxes",
     "union_of_cells",
+    "Criticality",
+    "CriticalityTracker",
+    "HillPlot",
+    "Margin",
+    "MetricRate",
+    "NullComparison",
+    "StableFit",
+    "TailIndex",
+    "TangentKernel",
+    "TopEigenvalue",
+    "block_sum",
+    "criticality_phi",
+    "hill",
+    "hill_plot",
+    "kernel_distance",
+    "largest_eigenvalue",
+    "levy_consolidation",
+    "metric_rate",
+    "power_iteration",
+    "scale_mixture_null",
+    "shuffle_check",
+    "stability_margin",
+    "stable_characteristic",
+    "stable_likelihood",
+    "stable_quantiles",
+    "tangent_kernel",
 ]

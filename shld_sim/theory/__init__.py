@@ -27,6 +27,7 @@ from shld_sim.theory.consolidation import (
     metric_consolidation_ratio,
     observable_generator,
 )
+from shld_sim.theory.curvature import geodesic_exit_time
 from shld_sim.theory.edge import (
     best_step,
     claimed_progress_factor,
@@ -95,6 +96,7 @@ from shld_sim.theory.symmetry import (
     radial_cdf,
     radial_density,
 )
+from shld_sim.theory.tails import block_sum_limit, downhill_probability, jump_rate
 from shld_sim.theory.uncertainty import (
     cramer_rao_product,
     gaussian_uncertainty_product,
@@ -106,6 +108,7 @@ __all__ = [
     "almost_sure_exponent",
     "arrhenius_time",
     "best_step",
+    "block_sum_limit",
     "chain_almost_sure_exponent",
     "chain_mean_square_factor",
     "chain_mean_square_threshold",
@@ -119,6 +122,7 @@ __all__ = [
     "direction_coherence",
     "descent_survival",
     "descent_variance",
+    "downhill_probability",
     "energy_generator",
     "energy_generator_as_stated",
     "euler_stable_scale",
@@ -130,6 +134,7 @@ __all__ = [
     "gamma_linear",
     "gaussian_information",
     "gaussian_uncertainty_product",
+    "geodesic_exit_time",
     "getoor_mean_exit_time",
     "gibbs_cdf",
     "gibbs_density",
@@ -141,6 +146,7 @@ __all__ = [
     "imbalance_decay",
     "imbalance_factor",
     "imkeller_pavlyukevich_time",
+    "jump_rate",
     "kesten_tail_exponent",
     "kramers_rate_as_stated",
     "log_partition_function",

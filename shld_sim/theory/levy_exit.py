@@ -13,21 +13,24 @@ from shld_sim.models import LevyFlight, require
 from shld_sim.theory._strength import strength
 
 
-def getoor_mean_exit_time(x: ArrayLike, half_width: float, alpha: float, sigma: float = 1.0) -> Any:
+def getoor_mean_exit_time(x: ArrayLike, half_width: float, alpha: float, sigma: float = 1.0, dim: int = 1) -> Any:
     """Return ``(L^2 - x^2)^(alpha/2)/(Gamma(1 + alpha) sigma^alpha)``: mean time of ``x + sigma L_t`` to leave (-L, L).
 
-    No drift, one dimension, ``E e^{ikL_t} = e^{-t|k|^alpha}``.
+    No drift, ``E e^{ik.L_t} = e^{-t|k|^alpha}``. Out of a ball of radius L in d dimensions, isotropic noise, the
+    constant 1/Gamma(1 + alpha) is ``Gamma(d/2)/(2^alpha Gamma(1 + alpha/2) Gamma((d + alpha)/2))``.
 
     Parameters
     ----------
     x : array_like
-        Starting points, ``|x| <= half_width``.
+        Starting points, ``|x| <= half_width``; in more than one dimension distances from the centre.
     half_width : float
         L, length.
     alpha : float
         Stability index in (0, 2].
     sigma : float
         Noise strength, length/time**(1/alpha).
+    dim : int
+        Number of coordinates d.
 
     Returns
     -------
@@ -37,7 +40,7 @@ def getoor_mean_exit_time(x: ArrayLike, half_width: float, alpha: float, sigma: 
     Raises
     ------
     ValueError
-        If a point lies outside the interval or a parameter is out of range.
+        If a point lies outside the interval or ball or a parameter is out of range.
 
     References
     ----------
@@ -48,7 +51,9 @@ def getoor_mean_exit_time(x: ArrayLike, half_width: float, alpha: float, sigma: 
     if np.any(np.abs(points) > L):
         worst = float(points.ravel()[np.argmax(np.abs(points))])
         raise ValueError(f"x must lie within half_width = {L!r} of 0, got {worst!r}")
-    return (((L - points) * (L + points)) ** (0.5 * alpha) / (math.gamma(1.0 + alpha) * sigma**alpha))[()]
+    d = _checks.integer("dim", dim)
+    spread = 2.0**alpha * math.gamma(1.0 + 0.5 * alpha) * math.gamma(0.5 * (d + alpha)) / math.gamma(0.5 * d)
+    return (((L - points) * (L + points)) ** (0.5 * alpha) / (spread * sigma**alpha))[()]
 
 
 def imkeller_pavlyukevich_time(model: LevyFlight, x0: float, domain: tuple[float, float]) -> float:
