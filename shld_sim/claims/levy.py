@@ -118,7 +118,7 @@ def sde(run: Run) -> Evidence:
     def figure(axes: Any) -> None:
         for ax, kind in zip(axes, ("isotropic", "independent"), strict=True):
             x = drawn[1.5, kind][:20_000]
-            ax.plot(*x.T, ".", ms=2)
+            ax.plot(*x.T, ".", ms=2, rasterized=True)  # many points: a picture inside the SVG
             ax.set(
                 xlim=(-60, 60), ylim=(-60, 60), aspect="equal", xlabel="X_1", ylabel="X_2", title=f"{kind}, alpha = 1.5"
             )

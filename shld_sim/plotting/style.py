@@ -104,7 +104,7 @@ def svg(fig: Figure) -> str:
 
     out = io.StringIO()
     with rc_context({"svg.hashsalt": "shld_sim", "svg.fonttype": "path"}):
-        fig.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
+        fig.savefig(out, format="svg", dpi=150, bbox_inches="tight", metadata={"Date": None})
     return out.getvalue()
 
 
