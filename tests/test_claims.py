@@ -222,6 +222,15 @@ def test_every_claim_gets_its_verdict(ledger):
     assert ledger.passed
 
 
+def test_every_claim_says_what_it_rests_on(ledger):
+    for result in ledger.results:
+        assert 0.0 <= result.false_alarm < 1e-4, result.claim.id
+        assert result.parameters and result.claim.source, result.claim.id
+        assert bool(result.claim.corrected) == bool(result.corrected), result.claim.id
+        assert result.claim.derivation.count("\n") > 1 or not result.claim.corrected, result.claim.id
+        assert result.picture.startswith("<?xml"), result.claim.id
+
+
 def test_table_names_every_claim(ledger):
     lines = ledger.table().splitlines()
     assert lines[0].split()[:2] == ["id", "claim"]

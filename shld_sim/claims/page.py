@@ -113,8 +113,7 @@ def _section(result: Result) -> str:
     out = [
         f'<section class="claim" id="{escape(claim.id)}" aria-labelledby="{escape(claim.id)}-title">',
         f'<h2 id="{escape(claim.id)}-title">{escape(_capital(claim.title))}</h2>',
-        f'<p class="meta"><code>{escape(claim.id)}</code> {_badge(result.verdict)} {escape(claim.document)}'
-        f"{'. ' + escape(claim.source) if claim.source else ''}</p>",
+        f'<p class="meta"><code>{escape(claim.id)}</code> {_badge(result.verdict)} {escape(claim.source or claim.document)}</p>',
         f"<h3>As stated</h3>\n<p>{escape(claim.statement)}</p>",
         *_formulas(claim.formula),
     ]

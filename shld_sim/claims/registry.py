@@ -163,7 +163,7 @@ def claim(id: str, title: str, **about: str) -> Callable[[Callable[[Run], Eviden
         As in `Claim`.
     **about : str
         ``statement`` and ``rule``; ``corrected``, ``formula``, ``corrected_formula``, ``definitions`` and ``source`` of a
-        `Claim`.
+        `Claim`; the source is the document by default.
     """
 
     def register(check: Callable[[Run], Evidence]) -> Callable[[Run], Evidence]:
@@ -171,7 +171,8 @@ def claim(id: str, title: str, **about: str) -> Callable[[Callable[[Run], Eviden
             raise ValueError(f"id must be new, got {id!r} again")
         if id.split(".")[0] not in DOCUMENTS:
             raise ValueError(f"id must begin with one of {', '.join(DOCUMENTS)}, got {id!r}")
-        _REGISTRY[id] = Claim(id, title, check=check, **about)
+        source = f"{DOCUMENTS[id.split('.')[0]]}, as listed in docs/claims.md"
+        _REGISTRY[id] = Claim(id, title, check=check, **{"source": source, **about})
         return check
 
     return register
