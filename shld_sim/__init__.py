@@ -31,7 +31,7 @@ from shld_sim.simulate import extrapolate_exit_time, first_passage, resume, simu
 from shld_sim.sweep import SweepResult, sweep
 
 if TYPE_CHECKING:
-    from shld_sim import diagnostics, plotting, theory
+    from shld_sim import diagnostics, learning, plotting, theory
     from shld_sim.claims import Ledger, verify
     from shld_sim.grid import FokkerPlanck, Grid
     from shld_sim.rare import RareExit, rare_exit
@@ -43,6 +43,7 @@ _LAZY = {
     "Ledger": "shld_sim.claims",
     "verify": "shld_sim.claims",
     "diagnostics": "shld_sim.diagnostics",
+    "learning": "shld_sim.learning",
     "RareExit": "shld_sim.rare",
     "plotting": "shld_sim.plotting",
     "rare_exit": "shld_sim.rare",
@@ -97,6 +98,7 @@ __all__ = [
     "diagnostics",
     "extrapolate_exit_time",
     "first_passage",
+    "learning",
     "plotting",
     "rare_exit",
     "resume",

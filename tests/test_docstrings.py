@@ -17,6 +17,7 @@ NAMESPACES = (
     "shld_sim.grid",
     "shld_sim.theory",
     "shld_sim.diagnostics",
+    "shld_sim.learning",
     "shld_sim.plotting",
     "shld_sim.claims",
 )

@@ -1,0 +1,73 @@
+"""Tasks, networks with gradients by hand, optimisers, and `train`, which brings them together and records what happens."""
+
+from shld_sim.learning.networks import (
+    Bowl,
+    CrossEntropy,
+    Linear,
+    Loss,
+    Network,
+    Perceptron,
+    Product,
+    QuadraticNetwork,
+    SquaredError,
+)
+from shld_sim.learning.optimisers import (
+    AdamW,
+    Descent,
+    LangevinDescent,
+    Optimiser,
+    WarmUp,
+)
+from shld_sim.learning.tasks import (
+    Task,
+    comparison,
+    graph_distance,
+    modular_addition,
+    noisy_product,
+    noisy_quadratic,
+    random_features,
+    swap,
+    swap_and_negate,
+)
+from shld_sim.learning.training import (
+    Moment,
+    Series,
+    Training,
+    Watch,
+    consolidation_watch,
+    resume,
+    train,
+)
+
+__all__ = [
+    "AdamW",
+    "Bowl",
+    "CrossEntropy",
+    "Descent",
+    "LangevinDescent",
+    "Linear",
+    "Loss",
+    "Moment",
+    "Network",
+    "Optimiser",
+    "Perceptron",
+    "Product",
+    "QuadraticNetwork",
+    "Series",
+    "SquaredError",
+    "Task",
+    "Training",
+    "WarmUp",
+    "Watch",
+    "comparison",
+    "consolidation_watch",
+    "graph_distance",
+    "modular_addition",
+    "noisy_product",
+    "noisy_quadratic",
+    "random_features",
+    "resume",
+    "swap",
+    "swap_and_negate",
+    "train",
+]
