@@ -42,7 +42,7 @@ class Moment:
     gradient : ndarray, shape (n_parameters,)
         Its gradient.
     per_sample : ndarray, shape (samples, n_parameters), or None
-        Gradients of single examples, drawn at random without replacement from those to learn from; if asked for.
+        Gradients of single examples, drawn at random, each from all those to learn from; if asked for.
     network : Network
         The network.
     task : Task
@@ -69,7 +69,7 @@ class Watch:
     every : int
         Called at step 0 and every so many steps after it.
     samples : int
-        Number of gradients of single examples that it needs; 0 for none. All examples, if there are fewer.
+        Number of gradients of single examples that it needs, drawn with replacement; 0 for none.
     """
 
     function: Callable[[Moment], Mapping[str, float] | None]
@@ -396,18 +396,20 @@ def resume(
     return done
 
 
-def consolidation_watch(every: int = 100, samples: int = 64, *, confidence: float = 0.95) -> Watch:
-    """Return a watcher of ``C = |mu|^2/tr S`` and ``p = C/(1 + C)`` of single examples, by `diagnostics.consolidation`.
+def consolidation_watch(every: int = 100, samples: int | None = 64, *, confidence: float = 0.95) -> Watch:
+    """Return a watcher of ``C = |mu|^2/tr S`` and ``p = C/(1 + C)`` of an example drawn at random.
 
-    Recorded are ``C``, ``p``, ``noise``, ``signal`` and the ends of the interval of C, ``C low`` and ``C high``. A batch of b
-    has C b times larger. Where all gradients are the same nothing is recorded.
+    With a number of samples, `diagnostics.consolidation` estimates C from so many examples, as one would during a training;
+    recorded are ``C``, ``p``, ``signal``, ``noise`` and the ends of the interval of C, ``C low`` and ``C high``. With ``None``
+    all examples to learn from are taken, and there is nothing to estimate; recorded are ``C all``, ``p all``, ``signal all``,
+    ``noise all``. A batch of b has C b times larger. Where all gradients are the same nothing is recorded.
 
     Parameters
     ----------
     every : int
         Steps between measurements.
-    samples : int
-        Number of examples, 3 at least.
+    samples : int or None
+        Number of examples, 3 at least, or all.
     confidence : float
         Level of the interval, in (0, 1).
 
@@ -422,7 +424,19 @@ def consolidation_watch(every: int = 100, samples: int = 64, *, confidence: floa
         If an argument is out of range.
     """
     level = _checks.probability("confidence", confidence)
+    if samples is None:
+        return Watch(_consolidation_of_all, every)
     return Watch(_Consolidation(level), every, _checks.integer("samples", samples, 3))
+
+
+def _consolidation_of_all(moment: Moment) -> Mapping[str, float] | None:
+    mean, square = moment.network.gradient_moments(moment.theta, moment.task.inputs, moment.task.targets)
+    signal = float(mean @ mean)
+    noise = square - signal
+    if noise <= 1e-14 * square:
+        return None
+    # C = |mu|^2/tr S, p = |mu|^2/E|g|^2
+    return {"C all": signal / noise, "p all": signal / square, "signal all": signal, "noise all": noise}
 
 
 @dataclass(frozen=True)
@@ -430,12 +444,13 @@ class _Consolidation:
     confidence: float
 
     def __call__(self, moment: Moment) -> Mapping[str, float] | None:
-        assert moment.per_sample is not None
-        if np.ptp(moment.per_sample, axis=0).max() == 0.0:
+        g = moment.per_sample
+        assert g is not None
+        if (g == g[0]).all():
             return None
-        found = consolidation(moment.per_sample, confidence=self.confidence)
+        found = consolidation(g, confidence=self.confidence)
         low, high = found.interval
-        return {"C": found.C, "p": found.p, "C low": low, "C high": high, "signal": found.signal, "noise": found.noise}
+        return {"C": found.C, "p": found.p, "signal": found.signal, "noise": found.noise, "C low": low, "C high": high}
 
 
 class _Work:
@@ -479,7 +494,7 @@ class _Work:
         if watch.samples:
             n = len(self.task.inputs)
             rng = np.random.default_rng(_child(self.run.seed, SAMPLE, self.n_steps))
-            chosen = rng.permutation(n)[: watch.samples]
+            chosen = rng.integers(n, size=watch.samples)
             each = self.network.per_sample_gradients(self.theta, self.task.inputs[chosen], self.task.targets[chosen])
         moment = Moment(self.n_steps, self.theta.copy(), loss, g, each, self.network, self.task)
         for name, value in (watch.function(moment) or {}).items():

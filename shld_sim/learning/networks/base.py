@@ -277,6 +277,44 @@ class Network:
             self._each(ready, xb, memory, self.loss_function.slope(F, y[rows]), self.views(G[rows]))
         return G
 
+    def gradient_moments(self, theta: ArrayLike, inputs: ArrayLike, targets: ArrayLike) -> tuple[Array, float]:
+        r"""Return the mean of the gradients of single examples and the mean of their squared norms.
+
+        They give the consolidation ratio of an example drawn at random from these without any error of sampling,
+        :math:`C = |\bar g|^2/(\overline{|g|^2} - |\bar g|^2)`, with the memory of 256 gradients.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_parameters,)
+            Parameters.
+        inputs : array_like, shape (n, ...)
+            One example a row.
+        targets : array_like, shape (n,) or (n, k)
+            Labels (int) or values.
+
+        Returns
+        -------
+        mean : ndarray, shape (n_parameters,)
+            Mean gradient.
+        square : float
+            Mean squared norm.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arguments of the wrong shape or range.
+        """
+        theta, x, y = self._checked(theta, inputs, targets)
+        ready, held = self._prepare(self.views(theta)), np.empty((min(len(x), BLOCK), theta.size))
+        total, square = np.zeros_like(theta), 0.0
+        for F, memory, xb, rows in self._blocks(ready, x, Workspace(float)):
+            G = held[: len(xb)]
+            G[:] = 0.0
+            self._each(ready, xb, memory, self.loss_function.slope(F, y[rows]), self.views(G))
+            total += G.sum(axis=0)
+            square += float(np.einsum("ij,ij->", G, G))
+        return total / len(x), square / len(x)
+
     def hessian_vector_product(self, theta: ArrayLike, v: ArrayLike, inputs: ArrayLike, targets: ArrayLike) -> Array:
         r"""Return the Hessian of the mean loss times a vector, :math:`\mathrm{Im}\,\nabla L(\theta + i\epsilon v)/\epsilon`.
 
