@@ -381,7 +381,8 @@ def resume(
             work.record()
         ended = k == end or (goal is not None and work.reached(goal))
         if due or not ended:
-            loss, g = run.network.loss_and_gradient(work.theta, *work.examples(k))
+            with np.errstate(over="ignore", invalid="ignore"):  # the next step says what went wrong
+                loss, g = run.network.loss_and_gradient(work.theta, *work.examples(k))
             for watch in due:
                 work.show(watch, loss, g)
         if ended:
@@ -482,9 +483,11 @@ class _Work:
             (self.task.inputs, self.task.targets),
             (self.task.test_inputs, self.task.test_targets),
         ):
-            F = self.network.outputs(self.theta, x)
+            with np.errstate(over="ignore", invalid="ignore"):  # the next step says what went wrong
+                F = self.network.outputs(self.theta, x)
+                losses = self.network.loss_function.values(F, y)
             right = float((F.argmax(axis=1) == y).mean()) if self.task.has_labels else np.nan
-            row += [float(self.network.loss_function.values(F, y).mean()), right]
+            row += [float(losses.mean()), right]
         train_loss, train_right, test_loss, test_right = row
         self.rows.append((self.n_steps, train_loss, test_loss, train_right, test_right))
 
