@@ -2,20 +2,25 @@
 
 Prints CPU milliseconds per step (medians of interleaved repeats) and the ratio: one-hot inputs are table look-ups, so that little
 should remain beside the products. The dense first layer, which multiplies by one-hot matrices, is timed for comparison.
+One BLAS thread, unless OPENBLAS_NUM_THREADS (or that of another BLAS) says otherwise.
 Options: ``--repeat N``, ``--p P``, ``--width N``, ``--steps N``.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when NumPy is loaded
+    os.environ.setdefault(name, "1")
 
-from shld_sim import learning
+import numpy as np  # noqa: E402
+
+from shld_sim import learning  # noqa: E402
 
 
 def products(task: learning.Task, width: int) -> Callable[[], None]:

@@ -336,6 +336,9 @@ def resume(
 ) -> Training:
     """Continue a training by more steps, to the same bits as if it had never been interrupted.
 
+    The products of matrices are those of NumPy's BLAS, whose last bits depend on the machine and on its number of threads
+    (``OPENBLAS_NUM_THREADS``, ``OMP_NUM_THREADS``): keep these for the same bits. One thread is best for networks so small.
+
     Parameters
     ----------
     run : Training
