@@ -278,12 +278,12 @@ def test_goal_ends_a_run():
     assert run.n_steps == 0 and run.steps.tolist() == [0]
 
 
-@pytest.mark.parametrize("task", [learning.comparison(16), learning.graph_distance(16, 0, 0.7)], ids=lambda t: t.name)
+@pytest.mark.parametrize("task", [learning.comparison(16), learning.graph_distance(24, 0, 0.7)], ids=lambda t: t.name)
 def test_a_perceptron_generalises(task):
     """Order and distances on a ring from part of the pairs: better than the commonest label by five standard errors."""
-    network = learning.Perceptron(task.n_symbols, task.n_outputs, 16, (64,), spread=0.3)
-    optimiser = learning.AdamW(learning.WarmUp(shld.Cosine(0.01, 1e-4, 600.0), 20), 1.0)
-    run = learning.train(network, task, optimiser, 600, batch=64, every=600)
+    network = learning.Perceptron(task.n_symbols, task.n_outputs, 16, (64,), spread=0.1)
+    optimiser = learning.AdamW(learning.WarmUp(0.01, 20), 0.5)
+    run = learning.train(network, task, optimiser, 1500, batch=64, every=1500)
     guess, m = np.bincount(task.test_targets).max() / len(task.test_targets), len(task.test_targets)
     assert run.train_accuracy[-1] > 0.99
     assert run.test_accuracy[-1] > guess + 5 * np.sqrt(guess * (1 - guess) / m)
