@@ -576,3 +576,55 @@ def stable_generator(potential, x, alpha: float, sigma: float, spared: int) -> n
             move(i, j, -gone)
             move(j, i, -gone)
     return L
+
+
+# -- networks ---------------------------------------------------------------------------------------------------------
+
+
+def one_hot(symbol: int, n: int) -> np.ndarray:
+    return (np.arange(n) == symbol).astype(float)
+
+
+def quadratic_outputs(first, second, x) -> np.ndarray:
+    """V (U^T e_a + W^T e_b)^2/N for one pair of symbols, with the one-hot vectors written out."""
+    z = sum(table.T @ one_hot(symbol, len(table)) for table, symbol in zip(first, x))
+    return second @ (z * z) / second.shape[1]
+
+
+def perceptron_outputs(w, x) -> np.ndarray:
+    """Embeddings one after the other, hidden layers of max(z, 0), linear outputs, for one example."""
+    E = w["embedding"]
+    h = np.concatenate([E.T @ one_hot(symbol, len(E)) for symbol in x])
+    for name in [name for name in w if name.startswith("weight") and name != "weight_out"]:
+        z = w[name] @ h + w[name.replace("weight", "bias")]
+        h = np.array([value if value.real > 0 else 0.0 for value in z])
+    return w["weight_out"] @ h + w["bias_out"]
+
+
+def squared_loss(f, y, scale: float = 1.0):
+    """Half the squared distance to values y, or to ``scale`` at the label y."""
+    r = f - (y if np.ndim(y) else scale * one_hot(y, len(f)))
+    return sum(0.5 * value * value for value in r)
+
+
+def cross_entropy(f, label: int):
+    return np.log(sum(np.exp(value - f[label]) for value in f))
+
+
+def complex_step(loss, theta) -> np.ndarray:
+    """Gradient of an analytic function, Im loss(theta + i e)/e along each coordinate: exact but for rounding."""
+    columns = np.eye(len(theta))
+    return np.array([np.imag(loss(theta + 1e-30j * column)) / 1e-30 for column in columns])
+
+
+def adamw(theta, gradients, eta, decay, b1, b2, epsilon) -> np.ndarray:
+    """Algorithm 2 of Loshchilov and Hutter, one number after the other."""
+    theta = [float(value) for value in theta]
+    m, s = [0.0] * len(theta), [0.0] * len(theta)
+    for k, g in enumerate(gradients, start=1):
+        for i, slope in enumerate(g):
+            m[i] = b1 * m[i] + (1 - b1) * slope
+            s[i] = b2 * s[i] + (1 - b2) * slope**2
+            step = (m[i] / (1 - b1**k)) / (math.sqrt(s[i] / (1 - b2**k)) + epsilon)
+            theta[i] = theta[i] - eta * (step + decay * theta[i])
+    return np.array(theta)

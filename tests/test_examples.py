@@ -4,6 +4,7 @@ import importlib.util
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,6 +80,12 @@ COMPARED = {
         "change at eta = 0.8, p = 0.8",
         "p at the end, eta = 0.1",
         "p at the end, eta = 1.6",
+    },
+    # waves in random weights against Dirichlet's law, C from 64 examples against all of them, the weights known to add
+    "14_grokking": {
+        "share of the strongest frequency, random",
+        "C of random weights, 64 examples",
+        "output at the sum, known weights",
     },
     # shares of paths against densities and exit places from the grid; extrapolated densities and exit times against theory
     "08_fractional_fokker_planck": {
@@ -247,6 +254,24 @@ def test_geometric_levy(results):
     assert numbers["error of Hill's estimate, 10 of 100"] > 1.5 / math.sqrt(10.0)
     assert numbers["lmax by five power steps"][0] < 0.95
     assert numbers["lmax by 80 Lanczos products"] <= 1.0 <= numbers["its upper bound"] < 1.01
+
+
+def test_grokking(results):
+    numbers, _ = results("14_grokking")
+    assert numbers["accuracy, known weights"] == 1.0
+    random = numbers["share of the strongest frequency, random"][2]
+    for seed in (0, 1):
+        heart, understood = (
+            numbers[f"step with {what} right, seed {seed}"] for what in ("all examples", "95 % of the tests")
+        )
+        assert understood > 2.5 * heart
+        assert numbers[f"tests right when all examples are, seed {seed}"] < 0.1
+        assert numbers[f"largest test loss, seed {seed}"] > 0.6  # an output of nothing: 1/2
+        # the ratio stated to be 8 before and below 1 after: below 0.02 throughout, and falling
+        C = [numbers[f"C, {what}, seed {seed}"] for what in ("start", "by heart", "half right", "95 % right")]
+        assert C[0] < 0.02 and (np.diff(C) < 0).all()
+        assert numbers[f"largest p, seed {seed}"] < 0.02
+        assert numbers[f"share of the strongest frequency, end, seed {seed}"] > 2 * random
 
 
 def test_spectrum_and_relaxation(results):

@@ -1,4 +1,4 @@
-"""Optimisers as objects with a `step` and a `run`, and the rules that steer them."""
+"""Tasks, networks with gradients by hand, optimisers, and `train`, which brings them together and records what happens."""
 
 from shld_sim.learning.harmonic import (
     HarmonicLearner,
@@ -9,13 +9,81 @@ from shld_sim.learning.harmonic import (
     regime,
     step_advice,
 )
+from shld_sim.learning.networks import (
+    Bowl,
+    CrossEntropy,
+    Linear,
+    Loss,
+    Network,
+    Perceptron,
+    Product,
+    QuadraticNetwork,
+    SquaredError,
+)
+from shld_sim.learning.optimisers import (
+    AdamW,
+    Descent,
+    LangevinDescent,
+    Optimiser,
+    WarmUp,
+)
+from shld_sim.learning.tasks import (
+    Task,
+    comparison,
+    graph_distance,
+    modular_addition,
+    noisy_product,
+    noisy_quadratic,
+    random_features,
+    swap,
+    swap_and_negate,
+)
+from shld_sim.learning.training import (
+    Moment,
+    Series,
+    Training,
+    Watch,
+    consolidation_watch,
+    resume,
+    train,
+)
 
 __all__ = [
+    "AdamW",
+    "Bowl",
+    "CrossEntropy",
+    "Descent",
     "HarmonicLearner",
+    "LangevinDescent",
     "LearningRecord",
+    "Linear",
+    "Loss",
+    "Moment",
+    "Network",
+    "Optimiser",
+    "Perceptron",
+    "Product",
+    "QuadraticNetwork",
+    "Series",
+    "SquaredError",
+    "Task",
+    "Training",
+    "WarmUp",
+    "Watch",
     "barrier_estimate",
+    "comparison",
+    "consolidation_watch",
     "escape_time",
     "escape_time_as_stated",
+    "graph_distance",
+    "modular_addition",
+    "noisy_product",
+    "noisy_quadratic",
+    "random_features",
     "regime",
+    "resume",
     "step_advice",
+    "swap",
+    "swap_and_negate",
+    "train",
 ]
