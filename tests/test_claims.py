@@ -187,10 +187,8 @@ def test_no_claim_of_the_documents_is_missing():
 
 
 def test_select_by_pattern():
-    assert [c.id for c in select("levy.*")] == ["levy.stationary", "levy.first-passage"]
-    assert [c.id for c in select(["shld.gibbs", "sdsd.ge*"])] == ["shld.gibbs", "sdsd.generator"]
     assert [c.id for c in select("levy.*")] == [id for id in EXPECTED if id.startswith("levy.")]
-    assert [c.id for c in select(["shld.gibbs", "sdsd.g*"])] == ["shld.gibbs", "sdsd.generator"]
+    assert [c.id for c in select(["shld.gibbs", "sdsd.ge*"])] == ["shld.gibbs", "sdsd.generator"]
     with pytest.raises(ValueError, match=r"only must name claims or patterns such as 'levy\.\*', got 'shld.kramer'"):
         verify(only="shld.kramer")
 
@@ -237,8 +235,6 @@ def test_table_names_every_claim(ledger):
     for id, verdict in EXPECTED.items():
         assert any(line.startswith(id) and verdict in line for line in lines)
     assert max(map(len, lines)) <= 132
-    counts = [f"{list(EXPECTED.values()).count(v)} {v}" for v in ("supported", "corrected")]
-    assert f"{len(EXPECTED)} claims: {', '.join(counts)}; quick, seed 0, " in lines[-1]
     count = [list(EXPECTED.values()).count(verdict) for verdict in ("supported", "corrected")]
     assert f"{len(EXPECTED)} claims: {count[0]} supported, {count[1]} corrected; quick, seed 0, " in lines[-1]
 

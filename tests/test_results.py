@@ -27,6 +27,7 @@ POTENTIALS = [
     shld.QuadraticForm([1.0, 2.0, 3.0, 4.0]),
     shld.Rosenbrock(),
     shld.RingOfWells(3),
+    shld.GeometricLoss(2),
 ]
 STRENGTHS = [
     0.25,

@@ -51,7 +51,7 @@ def make_parser() -> Parser:
         "check the claims and print the ledger",
         "verify --quick",
         "verify --only shld.kramers 'levy.*' --json ledger.json --report report",
-        "verify --store results --report report    # after an interruption: the same again",
+        "verify --store results --report report",
     )
     sub.add_argument("--quick", action="store_true", help="small parameters, the same rules")
     sub.add_argument("--only", nargs="+", metavar="ID", help="ids of claims, or patterns such as 'levy.*'")
