@@ -11,7 +11,8 @@ from shld_sim.claims.registry import Table
 from shld_sim.claims.rules import RELATIONS, Test
 
 RULES = (
-    "The verdicts follow from rules that were fixed before the measurements. An interval is 5 standard errors plus a bound on "
+    "The verdicts follow from rules; docs/claims.md names the claims whose parameters were set after a first look. "
+    "An interval is 5 standard errors plus a bound on "
     "the numerical error to each side. A prediction fails when it lies outside the interval, holds when it lies inside an "
     "interval that is narrower than the stated resolution, and is undecided otherwise. A claim is supported when all tests "
     "of its statement hold; when one fails it is corrected if all tests of a corrected form hold, and refuted otherwise."

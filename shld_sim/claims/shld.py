@@ -1585,15 +1585,9 @@ def momentum(run: Run) -> Evidence:
     definitions="V = (x^2 - 1)^2/4 + 0.1 x: the deeper well is the left one, by 0.2; start in the other. Success: left of "
     "the saddle at the end, t = 50 or 200. Schedules from D = 0.3: cosine and exponential to 0.02, and 0.3 ln 2/ln(2 + t). "
     "Constant: the best of all D between 0.02 and 0.5, by the grid.",
-    corrected="For finding the well a constant D that is tuned to the barrier and to the time does better. Cooling finds it "
-    "more often than constant noise of the strength at its start or at its end, without tuning; and it ends cold: the mean "
-    "loss at the end is lower than with any constant D.",
-    corrected_formula=r"\mathrm{E}\,V_{\mathrm{cooled}}(t) < \min_D\,\mathrm{E}\,V_D(t)",
     rule="Share of simulated paths in the deeper well less that of the best constant D on the grid, at least 0, for each "
-    "schedule and both times (resolution 0.01). Corrected, for the cosine and the exponential: that share less the share "
-    "with constant D = 0.02 and 0.3, at least 0; the mean loss at the end less the lowest of the constant ones on the grid, "
-    "at most 0; and the shares at t = 50 against the grid with D(t). Euler's bias of a share and of a mean loss is below "
-    "0.005 (dt = 0.01).",
+    "schedule and both times (resolution 0.01). Euler's bias of a share is below 0.005 (dt = 0.01). The table also has the "
+    "mean loss at the end, which decides nothing.",
 )
 def annealing(run: Run) -> Evidence:
     """Compare schedules with constant noise: success, and loss at the end.
@@ -1601,8 +1595,8 @@ def annealing(run: Run) -> Evidence:
     At constant D the weight of the wrong well is about exp(-dV/D), dV the difference of the depths; the wells exchange
     at a rate exp(-dE/D), so that the best D for the time t is about dE/ln t and fails with about exp(-dV/D) = t^(-dV/dE). Slow
     cooling keeps the weights of the current D until the rate is 1/t, at the same D, and freezes there: about the same
-    power, so that cooling gains nothing in the share. What
-    is left is that afterwards it cools within the well, down to D/2 at its last D, which constant noise cannot.
+    power, so that cooling gains nothing in the share. Afterwards it cools within the well, down to D/2 at its last D, which
+    constant noise cannot: a lower loss at the end is what it does give, but that is not what the statement says.
     """
     V = TiltedDoubleWell(tilt=0.1)
     top, right = float(np.ravel(V.saddles())[0]), float(np.max(np.ravel(V.minima())))
@@ -1610,7 +1604,7 @@ def annealing(run: Run) -> Evidence:
     grid = Grid(-2.6, 2.6, run.pick("cells", 260, 520))
     n_paths, dt = run.pick("paths", 20_000, 200_000), 0.01
     constants = np.geomspace(0.02, 0.5, run.pick("constant D tried", 20, 40))
-    stated, corrected, rows, drawn = [], [], [], []
+    stated, rows, drawn = [], [], []
     index = 0
     for length in (50.0, 200.0):
         schedules: dict[str, Any] = {
@@ -1635,21 +1629,6 @@ def annealing(run: Run) -> Evidence:
             stated.append(
                 Test(f"success, {label}, less best constant", value - best, 0.0, error, "at least", 0.01, 0.005)
             )
-            if name == "logarithmic":
-                continue
-            for other in ("constant 0.02", "constant 0.3"):
-                low, spread = found[other]
-                spread = math.hypot(error, spread)
-                corrected.append(
-                    Test(f"success, {label}, less {other}", value - low, 0.0, spread, "at least", 0.03, 0.01)
-                )
-            mean, spread = cold[name]
-            corrected.append(
-                Test(f"loss, {label}, less best constant", mean - least, 0.0, spread, "at most", 0.005, 0.005)
-            )
-            if length == 50.0:
-                exact = _ends(Langevin(V, schedules[name]), grid, top, right, length)[0]
-                corrected.append(Test(f"success, {label}, by the grid", value, exact, error, "equals", 0.03, 0.005))
         drawn.append((length, shares, losses - lowest, found, cold))
 
     def figure(axes: Any) -> None:
@@ -1669,7 +1648,7 @@ def annealing(run: Run) -> Evidence:
         axes[1].set(xscale="log", ylim=(0, 0.26), xlabel="constant D", ylabel="E V - V*", title="Mean loss at the end")
 
     columns = ("t", "noise", "share", "stderr", "best constant", "E V - V*", "stderr", "best constant")
-    return Evidence(stated, corrected, [Table("At the end", columns, tuple(rows))], figure, panels=2)
+    return Evidence(stated, tables=[Table("At the end", columns, tuple(rows))], figure=figure, panels=2)
 
 
 def _ends(model: Langevin, grid: Grid, top: float, start: float, t: float) -> tuple[float, float]:
