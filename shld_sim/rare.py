@@ -86,12 +86,12 @@ class RareExit:
         Parameters
         ----------
         level : float
-            Coverage.
+            Least coverage.
 
         Returns
         -------
         tuple of float
-            Lower and upper bound, ``p exp(-+ t s)`` as in `interval`.
+            Lower and upper bound, ``p exp(-+ z u)`` as in `interval`.
         """
         self._need(2, "probability_interval()")
         error = max(self._jackknife(self._log_probability), self._ideal())
@@ -120,8 +120,10 @@ class RareExit:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the confidence interval of the mean time.
 
-        Runs scatter nearly log-normally, so the interval is made for the logarithm: ``T exp(-+ t s)`` with the quantile t of
-        Student's law with ``n_runs - 1`` degrees of freedom and an error s of log T.
+        Runs scatter nearly log-normally, so the interval is made for the logarithm: ``T exp(-+ z u)`` with the normal quantile z
+        and the upper limit u, at the same ``level``, of the error of log T, ``u = s sqrt((n-1)/q)`` with the lower quantile q of
+        chi-square with n - 1 degrees of freedom for n runs. That is a tolerance interval: wider than Student's, by 22 % for 32
+        runs, because the scatter of few runs is more often too small than too large when rare runs carry the mean.
 
         The jackknife over the runs alone would make s too small just when p is: runs that all missed the few large values
         agree with each other. But no splitting does better than the ideal one, whose estimate of p by N replicas has
@@ -132,7 +134,7 @@ class RareExit:
         Parameters
         ----------
         level : float
-            Coverage.
+            Least coverage.
 
         Returns
         -------
@@ -209,11 +211,12 @@ class RareExit:
     def _interval(
         self, statistic: Callable[[NDArray[np.intp]], float], error: float, level: float
     ) -> tuple[float, float]:
-        from scipy.stats import t
+        from scipy.stats import chi2, norm
 
-        tail = 0.5 * (1.0 - _checks.probability("level", level))
+        miss = 1.0 - _checks.probability("level", level)
         n = len(self.probabilities)
-        centre, half = statistic(np.arange(n)), float(t.isf(tail, n - 1)) * error
+        upper = error * math.sqrt((n - 1) / float(chi2.ppf(miss, n - 1)))
+        centre, half = statistic(np.arange(n)), float(norm.isf(0.5 * miss)) * upper
         return math.exp(centre - half), math.exp(centre + half) if half < 700.0 else math.inf
 
     def __repr__(self) -> str:

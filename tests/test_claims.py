@@ -76,33 +76,44 @@ HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 
 
 @pytest.mark.parametrize(
-    ("value", "stderr", "relation", "resolution", "numerical", "outcome"),
+    ("value", "stderr", "relation", "scale", "numerical", "outcome"),
     [
-        (1.04, 0.01, "equals", 0.06, 0.0, HOLDS),
-        (1.06, 0.01, "equals", 0.06, 0.0, FAILS),
-        (1.06, 0.01, "equals", 0.07, 0.02, HOLDS),
-        (1.04, 0.01, "equals", 0.04, 0.0, UNDECIDED),  # the interval is too long to have seen what matters
-        (0.94, 0.01, "at least", 0.0, 0.0, FAILS),
-        (0.96, 0.01, "at least", 0.0, 0.0, UNDECIDED),
-        (1.06, 0.01, "at least", 0.0, 0.0, HOLDS),
-        (1.01, 0.01, "at least", 0.05, 0.0, HOLDS),
-        (1.06, 0.01, "at most", 0.0, 0.0, FAILS),
-        (1.02, 0.01, "at most", 0.0, 0.0, UNDECIDED),
-        (0.94, 0.01, "at most", 0.0, 0.0, HOLDS),
-        (1.0, 0.0, "at least", 0.0, 0.0, HOLDS),
+        (1.04, 0.01, "equals", 0.6, 0.0, HOLDS),
+        (1.06, 0.01, "equals", 0.6, 0.0, FAILS),
+        (1.06, 0.01, "equals", 0.7, 0.02, HOLDS),
+        (1.04, 0.01, "equals", 0.4, 0.0, UNDECIDED),  # the interval is too long to have seen what matters
+        (0.94, 0.01, "at least", 0.1, 0.0, FAILS),
+        (0.96, 0.01, "at least", 0.1, 0.0, UNDECIDED),
+        (1.06, 0.01, "at least", 0.1, 0.0, HOLDS),
+        (1.01, 0.01, "at least", 0.5, 0.0, HOLDS),
+        (1.06, 0.01, "at most", 0.1, 0.0, FAILS),
+        (1.02, 0.01, "at most", 0.1, 0.0, UNDECIDED),
+        (0.94, 0.01, "at most", 0.1, 0.0, HOLDS),
+        (1.0, 0.0, "at least", None, 0.0, HOLDS),
     ],
 )
-def test_outcomes(value, stderr, relation, resolution, numerical, outcome):
-    test = Test("q", value, 1.0, stderr, relation, resolution, numerical)
+def test_outcomes(value, stderr, relation, scale, numerical, outcome):
+    test = Test("q", value, 1.0, stderr, relation, scale, None, numerical)
     assert test.outcome is outcome
+
+
+def test_what_matters_follows_from_the_prediction():
+    """A tenth of its scale, or half the way to a rival; no check has a say in it."""
+    assert Test("q", 1.0, -4.0).resolution == pytest.approx(0.4)
+    assert Test("q", 1.0, 0.0, scale=2.0).resolution == pytest.approx(0.2)
+    assert Test("q", 1.0, 1.0, rival=0.5).resolution == 0.25
+    with pytest.raises(ValueError, match="scale of test 'q' must be given and positive"):
+        Test("q", 1.0, 0.0)
+    with pytest.raises(ValueError, match=r"scale and rival of test 'q' exclude each other, got 1\.0 and 0\.5"):
+        Test("q", 1.0, 1.0, scale=1.0, rival=0.5)
 
 
 def made(outcome):
     """A test with the wanted outcome."""
     return {
-        HOLDS: Test("h", 1.0, 1.0, 0.01, resolution=0.1),
-        FAILS: Test("f", 2.0, 1.0, 0.01, resolution=0.1),
-        UNDECIDED: Test("u", 1.0, 1.0, 0.1, resolution=0.1),
+        HOLDS: Test("h", 1.0, 1.0, 0.01),
+        FAILS: Test("f", 2.0, 1.0, 0.01),
+        UNDECIDED: Test("u", 1.0, 1.0, 0.1),
     }[outcome]
 
 
@@ -137,7 +148,7 @@ def test_rules_refuse_nonsense():
 def test_false_alarms_and_power_of_equality():
     """10^6 normal measurements of the truth: about 0.6 leave 5 standard errors. At 2 x resolution all but as few are seen."""
     z = np.random.default_rng(3).standard_normal(1_000_000)
-    shifted = [Test("q", float(v), 0.0, 1.0, resolution=5.0) for v in (z.min(), z.max())]
+    shifted = [Test("q", float(v), 0.0, 1.0, scale=50.0) for v in (z.min(), z.max())]
     assert sum(t.outcome is FAILS for t in shifted) <= 1
     moved = z + 10.0
     assert (moved <= 5.0).sum() <= 8  # mean 0.29
@@ -241,16 +252,17 @@ def test_table_names_every_claim(ledger):
 
 def test_json_holds_every_number(ledger):
     data = json.loads(ledger.to_json())
-    assert data["format"] == "shld_sim ledger 2"
+    assert data["format"] == "shld_sim ledger 3"
     assert data["passed"] is True
     for entry in data["results"]:
         assert entry["verdict"] == EXPECTED[entry["id"]]
         assert any(t["role"] == "stated" for t in entry["tests"])
         for t in entry["tests"]:
             again = Test(
-                t["label"], t["value"], t["bound"], t["stderr"], t["relation"], t["resolution"], t["numerical"]
+                t["label"], t["value"], t["bound"], t["stderr"], t["relation"], t["scale"], t["rival"], t["numerical"]
             )
             assert str(again.outcome) == t["outcome"]
+            assert again.resolution == t["resolution"]
 
 
 def test_report_has_a_section_and_a_figure_for_every_claim(ledger, tmp_path):

@@ -16,7 +16,7 @@ from shld_sim._version import __version__
 from shld_sim.claims.registry import Claim, Table
 from shld_sim.claims.rules import RELATIONS, Test, Verdict, headline
 
-FORMAT = "shld_sim ledger 2"
+FORMAT = "shld_sim ledger 3"
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class Result:
                 {
                     "role": role,
                     **dataclasses.asdict(test),
+                    "resolution": test.resolution,
                     "half_width": test.half_width,
                     "detects": test.detects,
                     "outcome": str(test.outcome),

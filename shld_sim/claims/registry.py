@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from shld_sim.claims.rules import Test
+from shld_sim.claims.rules import EDITION, Test
 
 DOCUMENTS = {
     "shld": "Stochastic harmonic learning dynamics",
@@ -95,8 +95,8 @@ class Run:
         return quick if self.quick else full
 
     def stream(self, i: int) -> np.random.SeedSequence:
-        """Return the seed of the i-th random ingredient of the check."""
-        return np.random.SeedSequence(self.seed, spawn_key=(zlib.crc32(self.claim.encode()), i))
+        """Return the seed of the i-th random ingredient of the check, another one for each edition of the rules."""
+        return np.random.SeedSequence(self.seed, spawn_key=(EDITION, zlib.crc32(self.claim.encode()), i))
 
     def generator(self, i: int) -> np.random.Generator:
         """Return a NumPy generator for the i-th random ingredient of the check."""

@@ -3,10 +3,16 @@
 A check compares measured quantities with predictions. Each comparison is a `Test`: a value, its standard error, a bound on
 its numerical error, and the prediction. Its interval is ``value +- (5 stderr + numerical)``; a normal quantity leaves it
 with probability 6e-7 (`Test.false_alarm`), so that a claim of a hundred tests gets a false verdict less than once in 1e4
-runs. A deviation of `Test.detects` is seen with probability 1 - 1e-4. The outcome of a test is
+runs. A deviation of `Test.detects` is seen with probability 1 - 1e-4.
+
+No check chooses the deviation that matters, its *resolution*: it is a tenth of the scale of the prediction for every test of
+every claim, or half the distance to a rival where laws are told apart by a number. The scale is the prediction itself,
+or, where that is 0 or a probability, what the quantity would be if the effect were there, stated with the test: 1 for a
+probability, a logarithm or a correlation, the gain of the best step for a change of the loss. The rival is for exponents and orders: order
+1/2 for order 1. Sample sizes follow from it: ``n >= (5 sd/resolution)^2``. The outcome of a test is
 
 * ``equals``: *fails* if the prediction lies outside the interval; otherwise *holds* if the interval is no wider than the
-  stated resolution to each side (so that a deviation of twice the resolution would have been seen), else *undecided*;
+  resolution to each side (so that a deviation of twice the resolution would have been seen), else *undecided*;
 * ``at least``: *fails* if the whole interval lies below the bound; *holds* if it lies above the bound less the resolution;
   else *undecided*. ``at most`` likewise.
 
@@ -27,6 +33,9 @@ from enum import StrEnum
 
 Z = 5.0  # standard errors to each side of an interval
 SEEN = 3.719  # standard errors that a normal quantity exceeds with probability 1e-4
+SHARE = 0.1  # of the scale of a prediction: the deviation that matters
+HONEST = 0.925  # least coverage of an interval of 95 % that counts as one: it misses half as often again
+EDITION = 2  # of these rules; another edition draws other random numbers, none that were seen when it was written
 
 
 class Outcome(StrEnum):
@@ -66,8 +75,10 @@ class Test:
         Standard error of the value; 0 for a computed number.
     relation : {"equals", "at least", "at most"}
         What the prediction says of the value.
-    resolution : float
-        Deviation that matters.
+    scale : float, optional
+        Size of the quantity, of which a tenth matters. Default: the size of the prediction, which must not be 0 then.
+    rival : float, optional
+        Another value, from which the prediction must be told apart: half the distance to it is what matters.
     numerical : float
         Bound on the error of the computation: time step, grid, quadrature.
     """
@@ -79,17 +90,33 @@ class Test:
     bound: float
     stderr: float = 0.0
     relation: str = "equals"
-    resolution: float = 0.0
+    scale: float | None = None
+    rival: float | None = None
     numerical: float = 0.0
 
     def __post_init__(self) -> None:
         if self.relation not in RELATIONS:
             raise ValueError(f"relation must be one of {', '.join(map(repr, RELATIONS))}, got {self.relation!r}")
-        for name in ("value", "bound", "stderr", "resolution", "numerical"):
+        for name in ("value", "bound", "stderr", "scale", "rival", "numerical"):
+            if getattr(self, name) is None:
+                continue
             number = float(getattr(self, name))
             object.__setattr__(self, name, number)
-            if not math.isfinite(number) or (name not in ("value", "bound") and number < 0):
+            if not math.isfinite(number) or (name in ("stderr", "scale", "numerical") and number < 0):
                 raise ValueError(f"{name} of test {self.label!r} must be finite and not negative, got {number!r}")
+        if self.scale is not None and self.rival is not None:
+            raise ValueError(
+                f"scale and rival of test {self.label!r} exclude each other, got {self.scale} and {self.rival}"
+            )
+        if self.resolution == 0.0:
+            raise ValueError(f"scale of test {self.label!r} must be given and positive: nothing else says what matters")
+
+    @property
+    def resolution(self) -> float:
+        """Deviation that matters: half the distance to the rival, else a tenth of the scale."""
+        if self.rival is not None:
+            return 0.5 * abs(self.bound - self.rival)
+        return SHARE * (abs(self.bound) if self.scale is None else self.scale)
 
     @property
     def half_width(self) -> float:

@@ -152,7 +152,7 @@ def _restored(claim: Claim, blob: NDArray[np.uint8]) -> Result:
     data = json.loads(bytes(blob).decode())
     tests: dict[str, list[Test]] = {"stated": [], "corrected": []}
     for entry in data["tests"]:
-        names = ("label", "value", "bound", "stderr", "relation", "resolution", "numerical")
+        names = ("label", "value", "bound", "stderr", "relation", "scale", "rival", "numerical")
         tests[entry["role"]].append(Test(**{name: entry[name] for name in names}))
     tables = tuple(
         Table(t["title"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"])) for t in data["tables"]
