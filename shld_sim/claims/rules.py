@@ -6,10 +6,12 @@ with probability 6e-7 (`Test.false_alarm`), so that a claim of a hundred tests g
 runs. A deviation of `Test.detects` is seen with probability 1 - 1e-4.
 
 No check chooses the deviation that matters, its *resolution*: it is a tenth of the scale of the prediction for every test of
-every claim, or half the distance to a rival where laws are told apart by a number. The scale is the prediction itself,
-or, where that is 0 or a probability, what the quantity would be if the effect were there, stated with the test: 1 for a
-probability, a logarithm or a correlation, the gain of the best step for a change of the loss. The rival is for exponents and orders: order
-1/2 for order 1. Sample sizes follow from it: ``n >= (5 sd/resolution)^2``. The outcome of a test is
+every claim, or half the distance to a rival where laws are told apart by a number. The scale is the prediction itself, or,
+where that is 0 or a probability, what the quantity would be if the effect were there, said with the test: 1 for a
+probability, a logarithm or a correlation, the gain of the best step for a change of the loss. The rival is for exponents and
+orders: order 1/2 for order 1. Sample sizes follow from it: ``n >= (5 sd/(resolution - numerical))^2``.
+
+The outcome of a test is
 
 * ``equals``: *fails* if the prediction lies outside the interval; otherwise *holds* if the interval is no wider than the
   resolution to each side (so that a deviation of twice the resolution would have been seen), else *undecided*;
