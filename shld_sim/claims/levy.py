@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import diagnostics, theory
-from shld_sim.claims.measure import mean
+from shld_sim.claims.measure import mean, mean_share
 from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test
+from shld_sim.claims.trained import grokking_runs
 from shld_sim.domains import Ball
 from shld_sim.grid import FokkerPlanck, Grid
+from shld_sim.learning.experiments import Grokking
 from shld_sim.models import Diffusion, LevyFlight
 from shld_sim.potentials import DoubleWell, Harmonic, Polynomial, QuadraticForm, Quartic
 from shld_sim.simulate import first_passage, simulate
@@ -879,6 +881,266 @@ def criticality(run: Run) -> Evidence:
 
     columns = ("step", "quantity", "value")
     return Evidence(stated, corrected, [Table("Toy runs", columns, tuple(rows))], figure, panels=2)
+
+
+# -- the tracker on networks that grok ----
+
+_UNITS = 2.0 ** np.arange(-10.0, 30.25, 0.25)  # of the loss; a step is less than the width of the band of C_a
+_RATE = 0.0015  # of critical steps, in the middle of what the document reports
+_CHANCE = 1.0 - (1.0 - _RATE) ** 41  # of a critical step at one of 41 lags, then
+
+
+def _best_units(scores: Array) -> Array:
+    """Return, for each run, the unit with the best mean score of all other runs; scores have a row for each run."""
+    return np.asarray(_UNITS[np.argmax(scores.sum(axis=0) - scores, axis=1)])
+
+
+@claim(
+    "levy.precursor",
+    "critical steps precede jumps",
+    formula=r"P(\mathrm{critical\ step\ at\ a\ lag\ in}\ [10, 50] \mid \mathrm{jump}) > 0.7",
+    statement="A step at which the tracker is critical precedes a jump of the accuracy by 10 to 50 steps with probability "
+    "above 0.7.",
+    definitions="Jump: the test accuracy rises by more than 5 % within 10 steps; jumps do not overlap. Critical: C_a, S and "
+    "the rate of the metric in their bands at once (levy.criticality), at any step; d is the number of parameters, the "
+    "kernel has 32 outputs. Runs that grok, as in shld.grokking.",
+    rule="A run is the unit; runs without a jump are left out. Share of jumps with a critical step at a lag of 10 to 50, at "
+    "least 0.7: 0 where no step is ever critical, which fails. C_a depends on the unit of the loss, so a second test has, "
+    "for each run, the unit that is best for the other runs, between 2^-10 and 2^30; there a signal may be on all the time: "
+    "the share beyond chance, (share - null)/(1 - null), null by shifts of the signal around the run, must be at least what "
+    "0.7 means with critical steps as rare as reported, 0.0015 a step: (0.7 - 0.06)/(1 - 0.06). Scale 1. Standard errors "
+    "between runs, never below 1/runs; so 8 runs with jumps decide against a share of 0; 10 are made, or 16.",
+)
+def precursor(run: Run) -> Evidence:
+    """Count the jumps that a critical step precedes, in the unit of the loss and in the best one."""
+    found, _ = grokking_runs(run)
+    jumped = [one for one in found if len(one.jumps)]
+    draws = run.pick("shifts", 200, 1000)
+    held = [[one.conditions_in(float(c)).all(axis=1) for c in _UNITS] for one in jumped]
+    scores = np.array(
+        [
+            [_measured(one, critical, 20, 0).beyond_chance if critical.any() else 0.0 for critical in by_unit]
+            for one, by_unit in zip(jumped, held, strict=True)
+        ]
+    )
+    own, best, rows = [], [], []
+    for i, (one, unit) in enumerate(zip(jumped, _best_units(scores), strict=True)):
+        plain = _measured(one, one.conditions.all(axis=1), draws, run.stream(2 * i))
+        tuned = _measured(one, one.conditions_in(float(unit)).all(axis=1), draws, run.stream(2 * i + 1))
+        own.append(plain)
+        best.append(tuned)
+        rows.append(
+            (one.seed, len(one.jumps), plain.share, *plain.interval, plain.p_value, float(np.log2(unit)))
+            + (tuned.share, tuned.expected, tuned.p_value)
+        )
+    share, error = mean_share(np.array([f.share for f in own]))
+    beyond, spread = mean_share(np.array([f.beyond_chance for f in best]))
+    stated = [
+        Test("share of jumps preceded", share, 0.7, error, "at least", scale=1.0),
+        Test(
+            "share beyond chance, best unit", beyond, (0.7 - _CHANCE) / (1.0 - _CHANCE), spread, "at least", scale=1.0
+        ),
+    ]
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        one = jumped[0]
+        every = np.arange(len(one.phi))
+        left.plot(one.steps, one.test_accuracy, color="C0", label="share of the tests right")
+        left.plot(every, one.phi / np.nanmax(one.phi), color="C1", lw=1, label="Phi over its largest value")
+        for step in one.jumps:
+            left.axvline(step, ls=":", lw=1, color="0.5")
+        left.set(xlabel="step", title="A run and its jumps", ylim=(-0.05, 1.05))
+        right.plot(np.log2(_UNITS), scores.mean(axis=0), color="C0", label="beyond chance")
+        right.axhline(stated[1].bound, ls="--", color="C1", label="as stated")
+        right.axvline(0.0, ls=":", color="0.5")
+        right.set(
+            xlabel="log2 of the unit of the loss", ylabel="share of jumps", title="Jumps preceded", ylim=(-0.3, 1.0)
+        )
+
+    columns = (
+        *("seed", "jumps", "preceded", "low", "high", "p-value", "log2 of the best unit"),
+        *("preceded, best unit", "by shifts", "p-value, best unit"),
+    )
+    return Evidence(stated, tables=[Table("Runs with jumps", columns, tuple(rows))], figure=figure, panels=2)
+
+
+def _measured(one: Grokking, critical: Any, draws: int, seed: Any) -> diagnostics.Precursors:
+    """Return the share of the jumps of a run that critical steps precede."""
+    return diagnostics.precursors(
+        np.flatnonzero(critical), one.jumps, (0, len(critical) - 1), lags=(10, 50), draws=draws, seed=seed
+    )
+
+
+@claim(
+    "levy.rare-alignment",
+    "critical steps are rare",
+    formula=r"P_{C S r} = 0.001\ldots 0.002,\quad \tfrac13 \le P_{C S r}/(P_C P_S P_r) \le 3",
+    statement="The three conditions hold together at 0.001 to 0.002 of all steps, within a factor of three of the product "
+    "of the probabilities of each.",
+    definitions="Conditions: C_a in [.8, 1.2], S in [-.1, .1], |rate| > .5, at each step of runs that grok, as in "
+    "levy.precursor. P: share of steps.",
+    rule="A run is the unit. In the unit of the loss: the joint share at least 0.001 and at most 0.002; its standard error "
+    "is that between runs, never below one window of the tracker in all of them, so that a share of 0 leaves these two "
+    "undecided. What happens at one step in a thousand must be within reach: the nearest approach of C_a to 1 in a run, "
+    "|log10 C_a|, mean over runs, at most log10 1.25, the edge of the band (scale 1). The statement names no unit: the "
+    "joint share in the unit that makes it largest in the other runs, at most 0.002. There, if the product is not 0, |log10 "
+    "of joint/product| of all runs together, jackknife over runs, at most log10 3 (scale 1).",
+)
+def rare_alignment(run: Run) -> Evidence:
+    """Count steps at which the conditions hold, each and together, in the unit of the loss and in the one that favours them."""
+    found, _ = grokking_runs(run)
+    held = np.array([[one.conditions_in(float(c)).all(axis=1).mean() for c in _UNITS] for one in found])
+    one_window = 1.0 / sum(len(one.norms) / 100.0 for one in found)
+    plain = np.array([one.conditions.all(axis=1).mean() for one in found])
+    tuned = np.array(
+        [one.conditions_in(float(c)).all(axis=1).mean() for one, c in zip(found, _best_units(held), strict=True)]
+    )
+    shares = [(value, max(error, one_window)) for value, error in (mean(plain), mean(tuned))]
+    nearest = np.array([np.nanmin(np.abs(np.log10(one.C_a))) for one in found])
+    near, spread = mean(nearest)
+    stated = [
+        Test("nearest approach of C_a to 1, decades", near, math.log10(1.25), spread, "at most", scale=1.0),
+        Test("joint share, lower end", shares[0][0], 0.001, shares[0][1], "at least"),
+        Test("joint share, upper end", shares[0][0], 0.002, shares[0][1], "at most"),
+        Test("joint share, best unit", shares[1][0], 0.002, shares[1][1], "at most"),
+    ]
+    rows = []
+    best = float(_UNITS[np.argmax(held.sum(axis=0))])
+    for name, unit in (("of the loss", 1.0), ("best", best)):
+        conditions = [one.conditions_in(unit) for one in found]
+        whole = diagnostics.alignment(conditions, draws=1000, seed=run.stream(0))
+        rows.append(
+            (name, math.log2(unit), *whole.marginals, whole.joint, *whole.joint_interval, whole.product, whole.ratio)
+        )
+    if whole.joint > 0.0 and whole.product > 0.0:
+        left_out = [
+            diagnostics.alignment(conditions[:i] + conditions[i + 1 :], draws=10).ratio for i in range(len(conditions))
+        ]
+        logs, n = np.log10(np.maximum(left_out, 1e-9)), len(conditions)
+        error = math.sqrt((n - 1) / n * float(((logs - logs.mean()) ** 2).sum()))
+        label = "|log10 of joint/product|, best unit"
+        stated.append(Test(label, abs(math.log10(whole.ratio)), math.log10(3.0), error, "at most", scale=1.0))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for i, one in enumerate(found):
+            left.plot(np.log10(one.C_a), lw=1, color="C0", label="log10 C_a, all runs" if i == 0 else "")
+        left.axhspan(math.log10(0.8), math.log10(1.2), color="C1", label="band")
+        left.set(xlabel="step", ylabel="log10 C_a", title="In the unit of the loss")
+        for j, name in enumerate(_CONDITIONS[:3]):
+            marginal = [np.mean([one.conditions_in(float(c))[:, j].mean() for one in found]) for c in _UNITS]
+            right.plot(np.log2(_UNITS), marginal, lw=1, color=f"C{j + 1}", label=name)
+        right.plot(np.log2(_UNITS), held.mean(axis=0), color="C0", label="all three")
+        right.axhspan(0.001, 0.002, color="0.7", label="as stated")
+        right.set(yscale="log", ylim=(1e-4, 1.5), xlabel="log2 of the unit of the loss", ylabel="share of steps")
+        right.set_title("Conditions that hold")
+
+    columns = ("unit", "log2", "P_C", "P_S", "P_rate", "joint", "low", "high", "product", "ratio")
+    return Evidence(stated, tables=[Table("Shares of steps", columns, tuple(rows))], figure=figure, panels=2)
+
+
+@claim(
+    "levy.tail-drop",
+    "the tail index drops in critical windows",
+    formula=r"\hat\alpha_{\mathrm{elsewhere}} - \hat\alpha_{\mathrm{critical}} = 0.1\ldots 0.3",
+    statement="In critical windows the tail index of the gradient norms drops by 0.1 to 0.3.",
+    definitions="Index: Hill's, of the largest 10 of the last 100 norms, cut to [1.1, 1.9], as the tracker has it. Critical "
+    "windows: those that end at the twentieth of the steps of a run with the largest Phi, the document's own measure of how "
+    "near a step is to criticality.",
+    corrected="One window cannot tell. From a power law Hill's estimate is 20 alpha/chi^2_20; a fall of the index from 1.5 "
+    "by 0.1, 0.2, 0.3 makes it fall with probability 0.56, 0.62, 0.69 (0.5 by chance), and five standard errors take 1104, "
+    "257, 106 pairs of independent windows.",
+    corrected_formula=r"P(\hat\alpha_2 < \hat\alpha_1) = F_{20,20}(\alpha_1/\alpha_2),\quad "
+    r"\mathrm{sd}\,\ln(\hat\alpha_1/\hat\alpha_2) = \sqrt{2\psi'(10)}",
+    rule="Mean index at the steps with a full window of 100, elsewhere less in critical windows, a run the unit: at least "
+    "0.1 (rival: 0, no drop) and at most 0.3. Corrected: windows of 100 Pareto numbers with index 1.5, then 1.5, 1.4, 1.3, "
+    "1.2: share of pairs in which Hill's estimate falls (scale 1), standard deviation of the logarithm of their ratio, and "
+    "its mean (scale 1, a logarithm), against the formulas.",
+)
+def tail_drop(run: Run) -> Evidence:
+    """Compare the tracker's index in and out of critical windows, then ask what Hill's estimate could show.
+
+    Above x_(k+1) the logarithms ln(x_(i)/x_(k+1)) of a power law are k ordered exponential times of rate alpha, so that the
+    estimate is 2k alpha/chi^2 with 2k degrees of freedom. The ratio of two of them is alpha_2/alpha_1 times an F variable with 2k
+    and 2k degrees, whose distribution function at alpha_1/alpha_2 is the probability of a fall; ln chi^2_2k has the variance
+    psi'(k) = 0.105 at k = 10: against 0.07 to 0.22 in ln alpha a scatter of 0.46 for a pair.
+    """
+    found, _ = grokking_runs(run)
+    drops, rows, drawn = [], [], []
+    for one in found:
+        full = np.arange(len(one.phi)) >= 99
+        known = full & ~np.isnan(one.phi)
+        order = np.flatnonzero(known)[np.argsort(one.phi[known], kind="stable")]
+        near = np.zeros_like(known)
+        near[order[-(len(order) // 20) :]] = True
+        rest = known & ~near
+        drops.append(float(one.alpha[rest].mean() - one.alpha[near].mean()))
+        uncut = float(one.alpha_hill[rest].mean()), float(one.alpha_hill[near].mean())
+        noise = np.interp(np.flatnonzero(near), one.at, one.alpha_noise).mean()
+        rows.append(
+            (one.seed, int(near.sum()), float(one.alpha[rest].mean()), float(one.alpha[near].mean()), *uncut)
+            + (float(one.alpha_noise.mean()), float(noise))
+        )
+        drawn.append(one.alpha_hill)
+    drop, error = mean(np.array(drops))
+    stated = [
+        Test("drop of the index, lower end", drop, 0.1, error, "at least", rival=0.0),
+        Test("drop of the index, upper end", drop, 0.3, error, "at most"),
+    ]
+    # a share needs (5 * 0.5/0.1)^2 = 625 pairs, a standard deviation of 0.46 to a tenth 1250
+    n, first, corrected, second = run.pick("pairs of windows", 2500, 25_000), 1.5, [], []
+    for i, after in enumerate((1.5, 1.4, 1.3, 1.2)):
+        rng = run.generator(i + 1)
+        pairs = [rng.random((n, 100)) ** (-1.0 / alpha) for alpha in (first, after)]
+        a, b = (np.array([diagnostics.hill(window).alpha for window in windows]) for windows in pairs)
+        fell, spread = _share(b < a)
+        logs = np.log(a / b)
+        exact, wide = theory.hill_fall_probability(first, after), math.sqrt(2.0) * theory.hill_log_spread()
+        deviation = float(logs.std(ddof=1))
+        label = f"1.5 to {after:g}"
+        # the kurtosis of the logarithm is near that of a normal number: 2 (1 + 1/10), rounded up
+        corrected += [
+            Test(f"share of pairs that fall, {label}", fell, exact, spread, scale=1.0),
+            Test(f"scatter of ln of the ratio, {label}", deviation, wide, deviation * math.sqrt(1.25 / (2 * n))),
+            Test(f"mean of ln of the ratio, {label}", *_mean_and(logs, math.log(first / after)), scale=1.0),
+        ]
+        cut = float(np.mean((a > 1.9) & (b > 1.9)))
+        needed = (5.0 * wide / math.log(first / after)) ** 2 if after < first else math.inf
+        second.append((after, fell, exact, deviation, wide, needed, cut))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for i, values in enumerate(drawn):
+            left.plot(values, lw=1, color="C0", label="Hill, uncut, all runs" if i == 0 else "")
+        left.axhspan(1.1, 1.9, color="C1", alpha=0.4, label="what the tracker lets through")
+        left.set(yscale="log", xlabel="step", ylabel="index", title="Gradient norms, windows of 100")
+        grid = np.linspace(0.0, 0.5, 51)
+        right.plot(grid, [theory.hill_fall_probability(1.5, 1.5 - d) for d in grid], color="C0", label="F law")
+        right.plot([1.5 - row[0] for row in second], [row[1] for row in second], "ok", ms=5, label="Pareto numbers")
+        right.axvspan(0.1, 0.3, color="0.85", label="drops as stated")
+        right.set(xlabel="drop of the index from 1.5", ylabel="share of windows whose estimate falls", ylim=(0.4, 1.0))
+        right.set_title("What one window can tell")
+
+    columns = (
+        *("seed", "steps in critical windows", "elsewhere", "critical", "elsewhere, uncut", "critical, uncut"),
+        *("noise, all", "noise, critical"),
+    )
+    tables = [
+        Table("Index along the runs", columns, tuple(rows)),
+        Table(
+            "What Hill's estimate can tell",
+            ("to", "fell", "F law", "scatter", "formula", "pairs for 5 errors", "both cut to 1.9"),
+            tuple(second),
+        ),
+    ]
+    return Evidence(stated, corrected, tables, figure, panels=2)
+
+
+def _mean_and(values: Array, bound: float) -> tuple[float, float, float]:
+    """Return mean, bound and standard error, as `Test` takes them."""
+    value, error = mean(values)
+    return value, bound, error
 
 
 # -- curvature ----

@@ -14,6 +14,7 @@ from shld_sim.claims.measure import normal_score as _normal_score
 from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test, Z
+from shld_sim.claims.trained import grokking_runs
 from shld_sim.grid import FokkerPlanck, Grid
 from shld_sim.learning import HarmonicLearner
 from shld_sim.models import Diffusion, Langevin, Preconditioned, Underdamped
@@ -1658,6 +1659,68 @@ def _ends(model: Langevin, grid: Grid, top: float, start: float, t: float) -> tu
     edges = np.linspace(grid.low, grid.high, p.size + 1)
     mass = np.append(0.0, np.cumsum(p)) * float(grid.dx)
     return float(np.interp(top, edges, mass)), float(solver.mean(p, model.potential))
+
+
+# -- grokking ----
+
+
+@claim(
+    "shld.grokking",
+    "C foretells grokking",
+    formula=r"C \approx 8\ \mathrm{before},\quad C < 1\ \mathrm{after},\quad 1 - t_{C}/t_{g} \approx 0.1\ldots 0.2",
+    statement="C drops sharply 10-20 % of the training before a network groks, from about 8 (reported: 8.2) to below 1 "
+    "(0.9); 'C < 2 and falling' warns of it, about 200 of 2340 epochs ahead.",
+    definitions="t_g: step at which 95 % of the tests are right. C = |mu|^2/tr S of a batch, of 32; the document does not "
+    "say of which, and C is proportional to it, but falls and times are the same for every batch. Quadratic network, sums "
+    "modulo a small prime (113 in the document), plain descent. A run counts if all examples were right, with less than "
+    "half of the tests, before t_g/2. Warning: the first measurement since then with C below 2 and below the one before.",
+    rule="A run is the unit, C of all examples every 20 steps, means of log10 C over shares of the way to t_g. Before, "
+    "60-80 % of it: log10 8.2. After, 100-120 %: at most 0. Their difference: log10(8.2/0.9). Sharp drop: C at 80 % (75-85) "
+    "over C at 90 % (85-95), at least 2. Step of the warning over t_g: 1 - 200/2340 (1 without a warning). Scale 1 for "
+    "logarithms and shares. Few runs, 10 or 16: a scatter above 0.06 between runs leaves a test undecided unless it fails.",
+)
+def grokking_claim(run: Run) -> Evidence:
+    """Measure C along runs that grok, in units of the time that they take."""
+    found, made = grokking_runs(run)
+    names = ("before", "after", "at 80 %", "at 90 %")
+    windows = ((0.6, 0.8), (1.0, 1.2), (0.75, 0.85), (0.85, 0.95))
+    logs, warned, rows, curves = [], [], [], []
+    for one in found:
+        heart, end = one.by_heart, one.understood
+        assert heart is not None and end is not None
+        way, level = one.at / end, np.log10(one.C)
+        logs.append([float(level[(way >= a) & (way <= b)].mean()) for a, b in windows])
+        falling = np.append(False, one.C[1:] < one.C[:-1])
+        alarm = one.at[(one.at >= heart) & (one.C < 2.0) & falling]
+        warned.append(min(int(alarm[0]) / end, 1.0) if len(alarm) else 1.0)
+        rows.append((one.seed, heart, end, *(10.0**v for v in logs[-1]), warned[-1]))
+        curves.append((one.steps / end, one.test_accuracy, way, one.C))
+    before, after, early, late = np.array(logs).T
+    stated = [
+        Test("log10 C, 60-80 % of the way", *_bounded(before, math.log10(8.2)), scale=1.0),
+        Test("log10 C, after", *_bounded(after, 0.0), "at most", scale=1.0),
+        Test("log10 of the whole fall", *_bounded(before - after, math.log10(8.2 / 0.9)), scale=1.0),
+        Test("log10 of the fall from 80 to 90 %", *_bounded(early - late, math.log10(2.0)), "at least", scale=1.0),
+        Test("step of the warning/t_g", *_bounded(np.array(warned), 1.0 - 200.0 / 2340.0), scale=1.0),
+    ]
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for i, (way, right_share, at, C) in enumerate(curves):
+            left.plot(way, right_share, color="C0", lw=1, label="share of the tests right" if i == 0 else "")
+            right.plot(at, C, color="C1", lw=1, label=f"C of a batch, {len(curves)} runs" if i == 0 else "")
+        right.plot([0.0, 0.8, 0.9, 1.25], [8.2, 8.2, 0.9, 0.9], "--", color="C2", label="as stated")
+        left.set(xlabel="step/t_g", ylabel="accuracy", title=f"{len(found)} of {made} runs grokked")
+        right.set(yscale="log", xlabel="step/t_g", ylabel="C", title="Signal over noise")
+
+    columns = ("seed", "known by heart", "t_g", *(f"C {name}" for name in names), "warning/t_g")
+    return Evidence(stated, tables=[Table("Runs that grokked", columns, tuple(rows))], figure=figure, panels=2)
+
+
+def _bounded(values: Array, bound: float) -> tuple[float, float, float]:
+    """Return mean, bound and standard error, as `Test` takes them."""
+    value, error = _mean(values)
+    return value, bound, error
 
 
 # -- many dimensions ----

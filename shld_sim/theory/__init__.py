@@ -96,7 +96,13 @@ from shld_sim.theory.symmetry import (
     radial_cdf,
     radial_density,
 )
-from shld_sim.theory.tails import block_sum_limit, downhill_probability, jump_rate
+from shld_sim.theory.tails import (
+    block_sum_limit,
+    downhill_probability,
+    hill_fall_probability,
+    hill_log_spread,
+    jump_rate,
+)
 from shld_sim.theory.uncertainty import (
     cramer_rao_product,
     gaussian_uncertainty_product,
@@ -123,6 +129,8 @@ __all__ = [
     "descent_survival",
     "descent_variance",
     "downhill_probability",
+    "hill_fall_probability",
+    "hill_log_spread",
     "energy_generator",
     "energy_generator_as_stated",
     "euler_stable_scale",
