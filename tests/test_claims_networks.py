@@ -136,9 +136,7 @@ def dropping(by):
 CRITICAL = np.arange(300, 340)  # a twentieth of the 801 steps with a full window
 
 
-@pytest.mark.parametrize(
-    ("by", "verdict"), [(0.2, "supported"), (0.0, "corrected"), (0.5, "corrected")]
-)
+@pytest.mark.parametrize(("by", "verdict"), [(0.2, "supported"), (0.0, "corrected"), (0.5, "corrected")])
 def test_tail_drop(by, verdict, monkeypatch):
     def make(seed):
         return record(seed, alignment=CRITICAL, alpha=dropping(by))

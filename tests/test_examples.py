@@ -87,6 +87,13 @@ COMPARED = {
         "C of random weights, 64 examples",
         "output at the sum, known weights",
     },
+    # statistics of precursors on numbers made for it; the bias of the plug-in estimate, exact
+    "17_precursors": {
+        "joint/product, independent conditions",
+        "events preceded, random signal",
+        "Hill's estimate falls, 1.5 to 1.2",
+        "plug-in less unbiased C, seed 0",
+    },
     # shares of paths against densities and exit places from the grid; extrapolated densities and exit times against theory
     "08_fractional_fokker_planck": {
         "P(|X| > 0.5), t = 0.3",
@@ -272,6 +279,21 @@ def test_grokking(results):
         assert C[0] < 0.02 and (np.diff(C) < 0).all()
         assert numbers[f"largest p, seed {seed}"] < 0.02
         assert numbers[f"share of the strongest frequency, end, seed {seed}"] > 2 * random
+
+
+def test_precursors(results):
+    numbers, _ = results("17_precursors")
+    for seed in (0, 1):
+        heart, understood = (
+            numbers[f"step with {what} right, seed {seed}"] for what in ("all examples", "95 % of the tests")
+        )
+        assert understood > 2.5 * heart
+        assert numbers[f"tests right when all examples are, seed {seed}"] < 0.1
+        assert numbers[f"jumps, seed {seed}"] > 0
+        # stated: C falls from 8 to below 1, critical steps warn. It rises, and there are none
+        assert numbers[f"smallest C, seed {seed}"] < 0.2 < 1.0 < numbers[f"C, 60 to 80 % of the way, seed {seed}"] < 3.0
+        assert numbers[f"critical steps, seed {seed}"] == 0 and numbers[f"largest C_a, seed {seed}"] < 1e-3
+        assert numbers[f"smallest index of Hill, seed {seed}"] > 1.9
 
 
 def test_spectrum_and_relaxation(results):
