@@ -11,7 +11,7 @@ Expected:
 1. All is known by heart when the tests are no better than guessed; they follow several times later, in jumps.
 2. C of a batch is least, below 0.2, while all is being learned by heart, and rises to about 1 as the network understands, p to
    about 1/2. There they stay: no fall from 8 to below 1. (Without batches, with a smaller step, C only falls: example 14.)
-3. S falls to 0 as the network understands: it groks on its way to the edge of stability, and stays there. But S has the unit of
+3. S falls nearly to 0 while the network understands, the edge of stability, and stays there. But S has the unit of
    the loss, here so small that the band [-.1, .1] holds all of it. S_p is below 0 nearly always, and the loss goes down all the
    same: S_p > 0 is enough for that, not necessary.
 4. rho moves most while all is learned by heart. No step has C_a near 1, which is four decades too small in the unit of this loss;
