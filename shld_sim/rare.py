@@ -22,7 +22,8 @@ from shld_sim._work import Pace, Team, thread_count
 from shld_sim.engine import splitting, streams
 from shld_sim.models import Langevin, require
 from shld_sim.potentials.evaluate import compiled_rows
-from shld_sim.results import DivergenceError, describe_seed
+from shld_sim.results import DivergenceError
+from shld_sim.results.archives import describe_seed
 from shld_sim.simulate import arguments
 
 __all__ = ["RareExit", "rare_exit"]

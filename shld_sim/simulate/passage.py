@@ -18,7 +18,8 @@ from shld_sim._version import __version__
 from shld_sim._work import Pace, Team, thread_count
 from shld_sim.domains import Domain, Interval, Wall, as_domain
 from shld_sim.models import Diffusion, Model, Underdamped, require
-from shld_sim.results import DivergenceError, Exits, describe_seed
+from shld_sim.results import DivergenceError, Exits
+from shld_sim.results.archives import describe_seed
 from shld_sim.simulate import arguments, exit_plans
 
 Array = NDArray[np.float64]
