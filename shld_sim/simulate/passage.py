@@ -92,7 +92,7 @@ def first_passage(
     Notes
     -----
     With the bridge a wall counts as flat. The mean exit time of Brownian motion from the centre of a ball of radius R is
-    then wrong by less than 0.15 % for ``sqrt(2 D dt) <= 0.2 R`` in two to five dimensions (measured). A jump or step that
+    then wrong by less than 0.15 % for ``sqrt(2 D dt) <= 0.2 R`` in two to five dimensions (``benchmarks/bench_balls.py``). A jump or step that
     ends behind several walls counts for the first one on the straight line.
 
     With inertia paths are looked at after each step: their position is differentiable and hardly strays in between, so that
