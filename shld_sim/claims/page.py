@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown
+from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown, what_matters
 from shld_sim.claims.rules import RELATIONS, Test, Verdict, headline
 
 # Verdicts in the order of the summary: a mark that does not need colour, and what the verdict means.
@@ -137,7 +137,7 @@ def _section(result: Result) -> str:
         ("Tests of the corrected form", result.corrected),
     ):
         if tests:
-            columns = ("quantity", "measured", "± interval", "predicted", "resolution", "always seen", "outcome")
+            columns = ("quantity", "measured", "± interval", "predicted", "what matters", "always seen", "outcome")
             out.append(_table(heading, columns, map(_test_cells, tests)))
     out += [_table(table.title, table.columns, table.rows) for table in result.tables]
     if result.parameters:
@@ -186,14 +186,13 @@ def _badge(verdict: Verdict) -> str:
 
 
 def _test_cells(test: Test) -> tuple[object, ...]:
-    resolution = f"{test.resolution:.2g}" if test.resolution else ""
     predicted = f"{RELATIONS[test.relation]} {test.bound:.6g}"
     return (
         test.label,
         test.value,
         f"{test.half_width:.2g}",
         predicted,
-        resolution,
+        what_matters(test),
         f"{test.detects:.2g}",
         str(test.outcome),
     )

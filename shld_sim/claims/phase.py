@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shld_sim import diagnostics, theory
 from shld_sim.claims.measure import mean, share
-from shld_sim.claims.registry import Evidence, Run, Table, claim
+from shld_sim.claims.registry import DOCUMENTS, SECTIONS, Evidence, Run, Table, claim
 from shld_sim.claims.rules import HONEST, Test
 from shld_sim.models import Langevin
 from shld_sim.potentials import Harmonic, QuadraticForm
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 DIM = 20  # dimension of the isotropic wells below
-RULES_SOURCE = "A theory of neural learning phase transitions, as listed in sections D and F of docs/claims.md"
+RULES_SOURCE = f"{DOCUMENTS['phase']}; sections {SECTIONS['phase']} and F of docs/claims.md"
 
 
 def _changes(V: QuadraticForm, x: Array, eta: float, root: Any, pairs: int, rng: np.random.Generator) -> Array:
@@ -278,7 +278,7 @@ def intelligence(run: Run) -> Evidence:
         for margin in (-0.25, 0.0, 0.25):
             eta = 2.0 * p - margin
             value, error = _step(p, eta, pairs, rng)
-            exact = -eta * theory.noisy_margin(p, eta, 1.0) * eta / (2.0 * p)
+            exact = 0.0 - eta * theory.noisy_margin(p, eta, 1.0) * eta / (2.0 * p)
             corrected.append(Test(f"change at p = {p:g}, eta S_p = {margin:g}", value, exact, error, scale=_gain(p)))
             drawn.append((p, margin, 2 * p * value / eta, 2 * p * error / eta))
 
