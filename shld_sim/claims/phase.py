@@ -286,13 +286,13 @@ def intelligence(run: Run) -> Evidence:
         left, other = axes
         for i, (_, _, state, wrong, good) in enumerate(rows):
             color = "C1" if state == "grows" else "C0"
-            left.plot(np.arcsinh(wrong), i, "x", ms=8, color=color)
-            left.plot(np.arcsinh(good), i, "o", ms=6, color=color)
+            left.plot(np.arcsinh(100.0 * wrong), i, "x", ms=8, color=color)
+            left.plot(np.arcsinh(100.0 * good), i, "o", ms=6, color=color)
         left.plot([], [], "xk", label="2 eta - lmax, as typed")
         left.plot([], [], "ok", label="2/eta - lmax")
         left.axvline(0.0, lw=0.8, color="0.5")
         left.set_yticks(range(len(rows)), [f"{r[0]:g}, {r[1]:g}" for r in rows])
-        left.set(xlabel="arcsinh I  (orange: diverges)", ylabel="eta, lmax", ylim=(-0.5, 10.5), title="Sign of I")
+        left.set(xlabel="arcsinh 100 I  (orange: diverges)", ylabel="eta, lmax", ylim=(-0.5, 10.5), title="Sign of I")
         other.plot([-0.4, 0.4], [0.4, -0.4], color="0.3", label="theory")
         for p, marker, size in ((0.25, "s", 9), (0.75, "o", 5)):
             points = np.array([row[1:] for row in drawn if row[0] == p])
@@ -860,6 +860,8 @@ def _stopped(
                 stop[i] = t
         x = _descent(x, eta, 1.0, rng)
         curve.append(losses[t].mean())
+        if stop.min() >= 0 and t > max(300, stop.max() + 200):  # all is seen, and drawn
+            break
     if stop.min() < 0 or stop.max() + 200 >= steps:
         raise RuntimeError(
             f"every path must stop 200 steps before the end, got stops from {stop.min()} to {stop.max()}"
