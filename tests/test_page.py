@@ -130,6 +130,7 @@ def test_the_report_names_the_weakest_test_of_each_claim(page, ledger):
     """Of those that did not fail; a claim that crashed has none."""
     assert [r.weakest and r.weakest.label for r in ledger.results] == ["E X^2 < 1 & more", "right", None]
     text = (page.parent / "report.md").read_text(encoding="utf-8")
+    assert "no more than twice what matters" in page.read_text(encoding="utf-8")
     rows = re.search(r"## Power\n(.*?)\n## ", text, re.DOTALL).group(1)
     found = [row.split(" | ") for row in rows.splitlines() if row.startswith("| s")]
     assert [row[0] for row in found] == ["| shld.one", "| shld.two"]

@@ -247,7 +247,8 @@ def intelligence(run: Run) -> Evidence:
     In the unit in which the loss is cL, curvatures are c lmax and steps eta/c: 2/eta - lmax is multiplied by c, eta
     lmax stays. The expected loss changes by -eta |mu|^2 (1 - eta lam/(2p)) = -(eta S_p) eta |mu|^2/(2p).
     """
-    typed, right, rows = [], [], []
+    typed, right = [], []
+    rows: list[tuple[Any, ...]] = []
     for eta, lam in ((eta, edge / eta) for eta in (0.01, 0.1, 1.0, 10.0) for edge in (1.8, 2.2)):
         iterate = 1.0
         for _ in range(200):

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown, what_matters
-from shld_sim.claims.page import page
+from shld_sim.claims.page import POWER, page, power
 from shld_sim.claims.registry import Table
 from shld_sim.claims.rules import EDITION, RELATIONS, Test
 
@@ -17,10 +17,6 @@ RULES = (
     "what matters, and is undecided otherwise. A claim is supported when all tests of its statement hold; when one fails it "
     "is corrected if all tests of a corrected form hold, inconclusive if one of these is undecided, and refuted otherwise. "
     f"The random numbers are new in every edition of the rules; this is edition {EDITION}."
-)
-POWER = (
-    "The test of each claim that sees least, of those that did not fail. A deviation that is “always seen” makes the test "
-    "fail with probability 0.9999. For a test of equality that holds it is no more than twice what matters."
 )
 
 
@@ -58,13 +54,7 @@ def _summary(ledger: Ledger) -> list[str]:
             f"| [{result.claim.id}](#{anchor}) | {result.claim.title} | {measured.replace('+-', '±')} | {expected} | "
             f"**{result.verdict}** | {result.seconds:.1f} |"
         )
-    lines += ["", RULES, "", "## Power", "", POWER, ""]
-    lines += ["| id | test | always seen | what matters | ratio |", "|---|---|---|---|---|"]
-    for result in ledger.results:
-        if test := result.weakest:
-            seen, ratio = f"{test.detects:.2g}", f"{test.detects / test.resolution:.2g}"
-            lines.append(f"| {result.claim.id} | {test.label} | {seen} | {what_matters(test)} | {ratio} |")
-    return lines
+    return [*lines, "", RULES, "", "## Power", "", POWER, "", *_markdown_table(power(ledger))]
 
 
 def _section(result: Result, figure: str) -> list[str]:
