@@ -13,7 +13,7 @@ from shld_sim.claims.measure import mean, mean_share
 from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test
-from shld_sim.claims.trained import grokking_runs
+from shld_sim.claims.trained import SOURCES, grokking_runs
 from shld_sim.domains import Ball
 from shld_sim.grid import FokkerPlanck, Grid
 from shld_sim.learning.experiments import Grokking
@@ -918,6 +918,7 @@ def _best_units(scores: Array) -> Array:
     "0.7 means with critical steps as rare as reported, 0.0015 a step: (0.7 - 0.06)/(1 - 0.06). Scale 1. Standard errors "
     "between runs, never below 1/runs; so 8 runs with jumps decide against a share of 0, and 13 for one of 1; 10 are made, "
     "or 16.",
+    source=SOURCES["levy"],
 )
 def precursor(run: Run) -> Evidence:
     """Count the jumps that a critical step precedes, in the unit of the loss and in the best one."""
@@ -994,6 +995,7 @@ def _measured(one: Grokking, critical: Any, draws: int, seed: Any) -> diagnostic
     "|log10 C_a|, mean over runs, at most log10 1.25, the edge of the band (scale 1). The statement names no unit: the "
     "joint share in the unit that makes it largest in the other runs, at most 0.002. There, if the product is not 0, |log10 "
     "of joint/product| of all runs together, jackknife over runs, at most log10 3 (scale 1).",
+    source=SOURCES["levy"],
 )
 def rare_alignment(run: Run) -> Evidence:
     """Count steps at which the conditions hold, each and together, in the unit of the loss and in the one that favours them."""
@@ -1019,13 +1021,21 @@ def rare_alignment(run: Run) -> Evidence:
         conditions = [one.conditions_in(unit) for one in found]
         whole = diagnostics.alignment(conditions, draws=1000, seed=run.stream(0))
         rows.append(
-            (name, math.log2(unit), *whole.marginals, whole.joint, *whole.joint_interval, whole.product, whole.ratio)
+            (
+                name,
+                math.log2(unit),
+                *whole.marginals,
+                whole.joint,
+                *whole.joint_interval,
+                whole.product,
+                whole.ratio if whole.product > 0.0 else "none",
+            )
         )
     if whole.joint > 0.0 and whole.product > 0.0:
         left_out = [
             diagnostics.alignment(conditions[:i] + conditions[i + 1 :], draws=10).ratio for i in range(len(conditions))
         ]
-        logs, n = np.log10(np.maximum(left_out, 1e-9)), len(conditions)
+        logs, n = np.log10(np.maximum(np.nan_to_num(left_out), 1e-9)), len(conditions)
         error = math.sqrt((n - 1) / n * float(((logs - logs.mean()) ** 2).sum()))
         label = "|log10 of joint/product|, best unit"
         stated.append(Test(label, abs(math.log10(whole.ratio)), math.log10(3.0), error, "at most", scale=1.0))
@@ -1065,6 +1075,7 @@ def rare_alignment(run: Run) -> Evidence:
     "0.1 (rival: 0, no drop) and at most 0.3. Corrected: windows of 100 Pareto numbers with index 1.5, then 1.5, 1.4, 1.3, "
     "1.2: share of pairs in which Hill's estimate falls (scale 1), standard deviation of the logarithm of their ratio, and "
     "its mean (scale 1, a logarithm), against the formulas.",
+    source=SOURCES["levy"],
 )
 def tail_drop(run: Run) -> Evidence:
     """Compare the tracker's index in and out of critical windows, then ask what Hill's estimate could show.
@@ -1114,7 +1125,7 @@ def tail_drop(run: Run) -> Evidence:
             Test(f"mean of ln of the ratio, {label}", *_mean_and(logs, math.log(first / after)), scale=1.0),
         ]
         cut = float(np.mean((a > 1.9) & (b > 1.9)))
-        needed = (5.0 * wide / math.log(first / after)) ** 2 if after < first else math.inf
+        needed = (5.0 * wide / math.log(first / after)) ** 2 if after < first else "none"
         second.append((after, fell, exact, deviation, wide, needed, cut))
 
     def figure(axes: Any) -> None:

@@ -14,7 +14,7 @@ from shld_sim.claims.measure import normal_score as _normal_score
 from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test, Z
-from shld_sim.claims.trained import grokking_runs
+from shld_sim.claims.trained import SOURCES, grokking_runs
 from shld_sim.grid import FokkerPlanck, Grid
 from shld_sim.learning import HarmonicLearner
 from shld_sim.models import Diffusion, Langevin, Preconditioned, Underdamped
@@ -1678,6 +1678,7 @@ def _ends(model: Langevin, grid: Grid, top: float, start: float, t: float) -> tu
     "60-80 % of it: log10 8.2. After, 100-120 %: at most 0. Their difference: log10(8.2/0.9). Sharp drop: C at 80 % (75-85) "
     "over C at 90 % (85-95), at least 2. Step of the warning over t_g: 1 - 200/2340 (1 without a warning). Scale 1 for "
     "logarithms and shares. Few runs, 10 or 16: a scatter above 0.06 between runs leaves a test undecided unless it fails.",
+    source=SOURCES["shld"],
 )
 def grokking_claim(run: Run) -> Evidence:
     """Measure C along runs that grok, in units of the time that they take."""

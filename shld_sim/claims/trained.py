@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from shld_sim.claims.registry import Run
+from shld_sim.claims.registry import DOCUMENTS, SECTIONS, Run
 from shld_sim.learning.experiments import Grokking, grokking
+
+# statements of a document and the figures and rules that it reports
+SOURCES = {key: f"{title}; sections {SECTIONS[key]} and F of docs/claims.md" for key, title in DOCUMENTS.items()}
 
 
 def grokking_runs(run: Run) -> tuple[list[Grokking], int]:
