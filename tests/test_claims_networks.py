@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shld_sim import theory
-from shld_sim.claims import verify
+from shld_sim.claims import Run, verify
 from shld_sim.learning.experiments import Grokking
 
 END = 600  # step at which 95 % are right
@@ -157,3 +157,25 @@ def test_a_wrong_law_of_hills_estimate_is_noticed(name, monkeypatch):
         return record(seed, alignment=CRITICAL, alpha=dropping(0.0))
 
     assert judged("levy.tail-drop", monkeypatch, make) == "refuted"
+
+
+# -- the runs ----
+
+
+def test_runs_are_shared_and_those_that_did_not_grok_are_left_out(monkeypatch):
+    module, asked = importlib.import_module("shld_sim.claims.trained"), []
+
+    def fake(*args, seed, **settings):
+        asked.append(seed)
+        if len(asked) % 10 == 1:
+            raise FloatingPointError("theta left the finite numbers")
+        slow = np.full(STEPS // 2, 0.3)
+        return record(seed, test_accuracy=slow) if len(asked) % 10 == 2 else record(seed)
+
+    monkeypatch.setattr(module, "grokking", fake)
+    for claim in ("shld.grokking", "levy.precursor"):
+        found, made = module.grokking_runs(Run(claim, True, 5))
+        assert (len(found), made) == (8, 10)
+    assert asked[:10] == asked[10:] and len(set(asked)) == 10
+    module.grokking_runs(Run("shld.grokking", True, 6))
+    assert not set(asked[20:]) & set(asked[:20])

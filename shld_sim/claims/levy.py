@@ -984,7 +984,7 @@ def _measured(one: Grokking, critical: Any, draws: int, seed: Any) -> diagnostic
 @claim(
     "levy.rare-alignment",
     "critical steps are rare",
-    formula=r"P_{C S r} = 0.001\ldots 0.002,\quad \frac{1}{3} \le P_{C S r}/(P_C P_S P_r) \le 3",
+    formula=r"P_{C S r} = 0.001\ldots 0.002,\quad \frac{1}{3} \leq P_{C S r}/(P_C P_S P_r) \leq 3",
     statement="The three conditions hold together at 0.001 to 0.002 of all steps, within a factor of three of the product "
     "of the probabilities of each.",
     definitions="Conditions: C_a in [.8, 1.2], S in [-.1, .1], |rate| > .5, at each step of runs that grok, as in "
