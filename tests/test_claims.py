@@ -36,6 +36,7 @@ EXPECTED = {
     "shld.natural-gradient": "corrected",
     "shld.momentum": "corrected",
     "shld.annealing": "refuted",
+    "shld.double-descent": "corrected",
     "shld.high-dim": "supported",
     "sdsd.gamma": "corrected",
     "sdsd.generator": "corrected",
@@ -67,6 +68,7 @@ EXPECTED = {
     "phase.decision-guide": "corrected",
     "phase.early-stopping": "corrected",
     "phase.adaptive-lr": "corrected",
+    "phase.double-descent": "corrected",
 }
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED

@@ -68,6 +68,13 @@ from shld_sim.theory.multiplicative import (
     mean_square_exponent,
     return_probability,
 )
+from shld_sim.theory.regression import (
+    final_signal_share,
+    fresh_signal_share,
+    marchenko_pastur_edges,
+    ridgeless_excess,
+    signal_share_bound,
+)
 from shld_sim.theory.signal import (
     descent_probability,
     gaussian_information,
@@ -129,6 +136,8 @@ __all__ = [
     "euler_variance",
     "exit_probability",
     "eyring_kramers_rate",
+    "final_signal_share",
+    "fresh_signal_share",
     "gamma",
     "gamma_hessian",
     "gamma_linear",
@@ -150,6 +159,7 @@ __all__ = [
     "kesten_tail_exponent",
     "kramers_rate_as_stated",
     "log_partition_function",
+    "marchenko_pastur_edges",
     "mean_curvature",
     "mean_exit_steps",
     "mean_exit_time",
@@ -173,6 +183,8 @@ __all__ = [
     "radial_cdf",
     "radial_density",
     "return_probability",
+    "ridgeless_excess",
+    "signal_share_bound",
     "split_stable_scale",
     "stable_cdf",
     "stable_pdf",
