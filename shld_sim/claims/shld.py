@@ -1681,8 +1681,8 @@ def _gain(over: Array, under: Array) -> tuple[float, float]:
     "ratio of its predictions, a valley at 1580/1247 = 1.27 of the peak that ends in a descent at 1.68.",
     corrected="The test error peaks at n = N and falls from there on; there is no valley. Of the examples learned from, C falls "
     "towards n = N and does not recover: with n < N all gradients die together and p = C/(1 + C) tends to a constant set by "
-    "the smallest eigenvalue, with n > N residuals remain, the mean gradient dies and C with it. Of fresh examples C is "
-    "a rising function of the error R: it peaks at n = N.",
+    "the smallest eigenvalue, with n > N residuals remain, the mean gradient dies and C with it. Of fresh examples with "
+    "independent features C is a rising function of the error R: it peaks at n = N.",
     corrected_formula=r"p\to\frac{\lambda_{\min}}{n\sum v_i^2|x_i|^2}\ (n<N),\quad p\sim(1-\eta\lambda_{\min})^{2k}\ (n>N)"
     "\n"
     r"p_{\mathrm{fresh}}=\frac{R}{(N+2)R+N\sigma^2}",
@@ -1765,9 +1765,9 @@ def double_descent(run: Run) -> Evidence:
         )
         before = found["isotropic"][i].p_during[:, 0]
         ends.append(before[[-2, -1]] / theory.final_signal_share(short))
-        s = np.linalg.svd(long, compute_uv=False)
+        spectrum = np.linalg.eigvalsh(long.T @ long)
         late = np.log(found["isotropic"][i].p_during[3:6, 2])
-        slopes.append(np.diff(late) / (2.0 * np.array([500.0, 1000.0]) * math.log1p(-((s[-1] / s[0]) ** 2))))
+        slopes.append(np.diff(late) / (2.0 * np.array([500.0, 1000.0]) * math.log1p(-spectrum[0] / spectrum[-1])))
     for label, values in (
         ("p after 10^4 steps/limit, n = N/2", np.array(ends)),
         ("fall of ln p/slowest decay, n = 2N", np.array(slopes)),

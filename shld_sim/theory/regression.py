@@ -115,7 +115,8 @@ def signal_share_bound(inputs: ArrayLike) -> float:
     """
     x = _rows(inputs)
     u = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return float(np.linalg.norm(u, 2)) ** 2 / len(u)
+    products = u @ u.T if u.shape[0] <= u.shape[1] else u.T @ u
+    return float(np.linalg.eigvalsh(products)[-1]) / len(u)
 
 
 def final_signal_share(inputs: ArrayLike) -> float:
