@@ -15,6 +15,7 @@ from shld_sim.theory.chains import (
     euler_stable_scale,
     euler_variance,
     ornstein_uhlenbeck_moments,
+    shuffled_descent_variance,
     split_stable_scale,
 )
 from shld_sim.theory.consolidation import (
@@ -98,11 +99,14 @@ from shld_sim.theory.stable import (
 from shld_sim.theory.symmetry import (
     diffusing_union_volume,
     direction_coherence,
+    imbalance_change,
     imbalance_decay,
     imbalance_factor,
+    label_noise_sizes,
     radial_cdf,
     radial_density,
 )
+from shld_sim.theory.tabulated import tabulated_exit_time
 from shld_sim.theory.tails import block_sum_limit, downhill_probability, jump_rate
 from shld_sim.theory.uncertainty import (
     cramer_rao_product,
@@ -152,12 +156,14 @@ __all__ = [
     "harmonic_stable_cdf",
     "harmonic_stable_density",
     "harmonic_stable_scale",
+    "imbalance_change",
     "imbalance_decay",
     "imbalance_factor",
     "imkeller_pavlyukevich_time",
     "jump_rate",
     "kesten_tail_exponent",
     "kramers_rate_as_stated",
+    "label_noise_sizes",
     "log_partition_function",
     "marchenko_pastur_edges",
     "mean_curvature",
@@ -184,6 +190,7 @@ __all__ = [
     "radial_density",
     "return_probability",
     "ridgeless_excess",
+    "shuffled_descent_variance",
     "signal_share_bound",
     "split_stable_scale",
     "stable_cdf",
@@ -191,6 +198,7 @@ __all__ = [
     "stable_ppf",
     "stationary_energy_bound",
     "step_threshold",
+    "tabulated_exit_time",
     "uncertainty_bound",
     "uncertainty_product",
     "underdamped_kramers_rate",
