@@ -296,7 +296,8 @@ def label_noise_sizes(
     def clock(v: float) -> float:
         # of z = end exp(gap e^-v): (1 + d/k) ln|z/end - 1|/d - ln z/k, up to a constant
         x = gap * math.exp(-v)
-        return (1.0 / d + 1.0 / k) * math.log(abs(math.expm1(x))) - x / k
+        near = math.log(abs(gap)) - v + math.log(math.expm1(x) / x if x else 1.0)
+        return (1.0 / d + 1.0 / k) * near - x / k
 
     def at(time: float) -> float:
         wanted = clock(0.0) - 2.0 * kappa * time

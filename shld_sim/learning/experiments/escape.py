@@ -147,7 +147,10 @@ def escape(
     _, slope, variance = sine_unit(grid, task)
     found = []
     for i, (eta, B) in enumerate(pairs):
-        out = _escaped(task, eta, B, runs, limit, np.random.default_rng(_child(seed, 1 + i)))
+        # without chance all runs are one
+        out = np.resize(
+            _escaped(task, eta, B, runs if B else 1, limit, np.random.default_rng(_child(seed, 1 + i))), runs
+        )
         gone = out >= 0
         total, k = float(np.where(gone, out, limit).sum()), int(gone.sum())
         mean = total / k if k else np.inf

@@ -29,6 +29,8 @@ class LabelNoise:
         ``|W2 W1 - A|^2``, the error of the function.
     defect : float
         Largest deviation of a step, of those after each record, from the exact change of the imbalance matrix, over its size.
+    inputs : ndarray, shape (n, d)
+        Inputs of the examples.
     shape : tuple of int
         Numbers of inputs, hidden units and outputs.
     eta, noise : float
@@ -45,6 +47,7 @@ class LabelNoise:
     imbalance: Array
     error: Array
     defect: float
+    inputs: Array
     shape: tuple[int, int, int]
     eta: float
     noise: float
@@ -163,7 +166,7 @@ def label_noise(
             defect = max(defect, _defect(W1, W2, new1, new2, G, eta))
         W1, W2 = new1, new2
     at, first, second, error = (np.array(column) for column in zip(*records, strict=True))
-    return LabelNoise(at, first, second, second - first, error, defect, (d, hidden, k), eta, sigma, batch, seed)
+    return LabelNoise(at, first, second, second - first, error, defect, x, (d, hidden, k), eta, sigma, batch, seed)
 
 
 def _defect(W1: Array, W2: Array, new1: Array, new2: Array, G: Array, eta: float) -> float:
