@@ -101,6 +101,13 @@ def test_the_bound_is_reached():
     assert np.sum(g.mean(axis=0) ** 2) / np.mean(np.sum(g * g, axis=1)) == pytest.approx(theory.signal_share_bound(x))
 
 
+def test_examples_without_features_do_not_count_for_the_bound():
+    """A row of zeros has no gradient: p falls with the number of examples, and so does the bound."""
+    x = np.random.default_rng(7).standard_normal((12, 5))
+    more = np.vstack([x, np.zeros((4, 5))])
+    assert theory.signal_share_bound(more) == pytest.approx(theory.signal_share_bound(x) * 12 / 16)
+
+
 def test_fresh_share_of_a_known_error():
     """g = (x.delta - s xi) x by simulation; a factor N for N + 2 would be noticed."""
     rng, delta, noise, m = np.random.default_rng(8), np.array([0.6, 0.0, 0.8]), 0.5, 400_000
@@ -154,7 +161,7 @@ def test_double_descent_refuses_nonsense(arguments, message):
             lambda: theory.fresh_signal_share(-0.1, 3, 1.0),
             r"excess must be positive, or zero where there is noise, got -0\.1",
         ),
-        (lambda: theory.signal_share_bound(np.zeros((3, 2))), "no row of zeros"),
+        (lambda: theory.signal_share_bound(np.zeros((3, 2))), "must have shape .* and not be zero"),
         (lambda: theory.final_signal_share(np.ones((3, 2))), r"inputs must have fewer rows than columns, got \(3, 2\)"),
         (lambda: theory.marchenko_pastur_edges(0, 2), "n must be at least 1"),
     ],

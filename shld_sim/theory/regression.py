@@ -101,7 +101,7 @@ def signal_share_bound(inputs: ArrayLike) -> float:
     Parameters
     ----------
     inputs : array_like, shape (n, n_features)
-        Features, one example a row, none of them zero.
+        Features, one example a row, not all of them zero.
 
     Returns
     -------
@@ -111,10 +111,11 @@ def signal_share_bound(inputs: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If the shape is wrong or a row is zero.
+        If the shape is wrong or all inputs are zero.
     """
     x = _rows(inputs)
-    u = x / np.linalg.norm(x, axis=1, keepdims=True)
+    lengths = np.linalg.norm(x, axis=1, keepdims=True)
+    u = x / np.where(lengths > 0.0, lengths, 1.0)  # an example without features has no gradient
     products = u @ u.T if u.shape[0] <= u.shape[1] else u.T @ u
     return float(np.linalg.eigvalsh(products)[-1]) / len(u)
 
@@ -179,6 +180,6 @@ def marchenko_pastur_edges(n: int, n_features: int) -> tuple[float, float]:
 
 def _rows(inputs: ArrayLike) -> Any:
     x = _checks.finite_array("inputs", inputs)
-    if x.ndim != 2 or x.size == 0 or np.any(np.sum(x * x, axis=1) == 0.0):
-        raise ValueError(f"inputs must have shape (n, n_features) and no row of zeros, got {x.shape}")
+    if x.ndim != 2 or not x.any():
+        raise ValueError(f"inputs must have shape (n, n_features) and not be zero, got {x.shape}")
     return x
