@@ -116,9 +116,11 @@ def by_features(axes, numbers: dict, quick: bool) -> None:
 def by_examples(axes, numbers: dict, quick: bool) -> None:
     """Draw errors and C against the number of examples."""
     left, right = axes
-    sizes = np.array([20, 40, 50, 60, 80, 90, 97, 100, 103, 111, 125, 150, 200, 250])
+    sizes = np.array(
+        [50, 90, 100, 111, 200] if quick else [20, 40, 50, 60, 80, 90, 97, 100, 103, 111, 125, 150, 200, 250]
+    )
     for kind, name, color in (("isotropic", "independent", "vermilion"), ("relu", "random", "blue")):
-        found = data_sets(60 if quick else 200, sizes, N, kind, 2)
+        found = data_sets((60 if kind == "isotropic" else 15) if quick else 200, sizes, N, kind, 2)
         test, fresh = (np.array([getattr(d, what) for d in found]) for what in ("test_error", "p_fresh"))
         far = np.abs(sizes - N) > 5
         value, error = test.mean(axis=0), test.std(axis=0, ddof=1) / np.sqrt(len(test))

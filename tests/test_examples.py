@@ -311,8 +311,8 @@ def test_noise_in_training(results):
     assert numbers["D from gradients, as stated"] > 5 * right > 500 * numbers["D from the path, as stated"]
     assert numbers["escapes without noise"] == 0
     assert numbers["barrier by diffusion"] < 0.9 * numbers["barrier, exact"]
-    measured, error, _ = numbers["steps to escape, eta = 0.2, B = 1"]
-    assert numbers["steps to escape by diffusion, eta = 0.2, B = 1"] < measured - 3 * error
+    exact = numbers["steps to escape, eta = 0.2, B = 1"][2]
+    assert numbers["steps to escape by diffusion, eta = 0.2, B = 1"] < 0.7 * exact
     for name in ("numbers", "6 inputs, 2 outputs"):
         assert numbers[f"largest defect of the identity, {name}"] < 1e-14
     assert numbers["imbalance left, gradient descent"] > 0.99
