@@ -1790,20 +1790,22 @@ def double_descent(run: Run) -> Evidence:
     def figure(axes: Any) -> None:
         left, right = axes
         for kind, color in (("relu", "C0"), ("isotropic", "C1")):
-            middle = [np.exp(np.log(error[kind, size]).mean()) for size in n[kind]]
-            left.plot(n[kind], middle, "o-", ms=5, color=color, label=names[kind])
+            middle = [np.median(error[kind, size]) for size in n[kind]]
+            left.plot(
+                n[kind], middle, "o-" if kind == "relu" else "s", ms=5, color=color, label=f"{names[kind]}, median"
+            )
         for line in (np.arange(30, 98), np.arange(103, 220)):
             exact = [theory.ridgeless_excess(int(size), N, 0.5) for size in line]
             left.plot(line, exact, "--", lw=1, color="0.4", label="exact mean, independent" if line[0] < N else None)
         for ratio, name in ((1580 / 1247, "valley"), (2100 / 1247, "second descent")):
             left.axvline(ratio * N, ls=":", lw=1, color="0.4")
-            left.text(ratio * N + 1, 0.02, f"{name}, as stated", rotation=90, fontsize=8, va="bottom")
+            left.text(ratio * N + 1, 400, f"{name},\nas stated", fontsize=8, va="top")
         left.set(
-            yscale="log", ylim=(0.01, 100), xlabel="examples n, N = 100 features", ylabel="test error", title="Error"
+            yscale="log", ylim=(0.003, 500), xlabel="examples n, N = 100 features", ylabel="test error", title="Error"
         )
         for i, k in enumerate(steps["relu"]):
             middle = [np.exp(np.log(C["relu", k, size]).mean()) for size in n["relu"]]
-            right.plot(n["relu"], middle, "o-", ms=4, color=f"C{i}", label=f"after {k:g} steps")
+            right.plot(n["relu"], middle, "o-", ms=4, color=f"C{i}", label=f"after {k:,} steps")
         middle = [fresh["relu", size].mean() for size in n["relu"]]
         right.plot(n["relu"], middle, "k^--", ms=5, label="fresh, at the minimum")
         right.set(yscale="log", xlabel="examples n", ylabel="C of an example", title="Random features")
