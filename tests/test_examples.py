@@ -308,7 +308,8 @@ def test_double_descent(results):
 def test_noise_in_training(results):
     numbers, _ = results("22_noise_in_training")
     right = numbers["D from gradients"][2]
-    assert numbers["D from gradients, as stated"] > 5 * right > 500 * numbers["D from the path, as stated"]
+    # half a variance lacks the step, the variance of a confined path falls with its length
+    assert numbers["D from gradients, as stated"] > 2 * right > 20 * numbers["D from the path, as stated"]
     assert numbers["escapes without noise"] == 0
     assert numbers["barrier by diffusion"] < 0.9 * numbers["barrier, exact"]
     exact = numbers["steps to escape, eta = 0.2, B = 1"][2]
