@@ -120,15 +120,20 @@ def double_descent(
     if pairs[0].ndim != 1:
         raise ValueError(f"n_samples and features must be numbers or lists of them, got shapes {pairs[0].shape}")
     sizes = [(_checks.integer("n_samples", n, 2), _checks.integer("features", N)) for n, N in zip(*pairs, strict=True)]
-    found = []
+    errors, found = np.random.default_rng(_child(seed, 6)).standard_normal(n_test), []
+    most = {N: max(n for n, other in sizes if other == N) for _, N in sizes}
+    tasks = {
+        N: random_features(n, N, dim=dim, noise=noise, n_test=n_test, seed=seed)
+        if kind == "relu"
+        else isotropic_features(n, N, noise=noise, n_test=n_test, seed=seed)
+        for N, n in most.items()
+    }
     for n, N in sizes:
-        if kind == "relu":
-            task = random_features(n, N, dim=dim, noise=noise, n_test=n_test, seed=seed)
-        else:
-            task = isotropic_features(n, N, noise=noise, n_test=n_test, seed=seed)
-        errors = np.random.default_rng(_child(seed, 6)).standard_normal(n_test)
-        p, train, test, theta = _fit(task, stages)
-        found.append((p, train, test, _minimum(task, theta, noise * errors)))
+        task = tasks[N]
+        learned, new = (task.inputs[:n], task.targets[:n, 0]), (task.test_inputs, task.test_targets[:, 0])
+        p, train, test, theta = _fit(*learned, *new, stages)
+        fresh = _fresh_share(new[0], new[0] @ theta - new[1] - noise * errors)
+        found.append((p, train, test, (*(_mean_square(x @ theta - y) for x, y in (learned, new)), fresh)))
     p_all, train_all, test_all, ends = (np.array(column).T for column in zip(*found, strict=True))
     C, (train_error, test_error, p_fresh) = p_all / (1.0 - p_all), ends
     n_all, N_all = np.array(sizes, dtype=np.int64).T
@@ -197,9 +202,8 @@ def isotropic_features(
     return Task(f"{N} independent features", x, y[:, None], test_x, test_y[:, None], 0, 1)
 
 
-def _fit(task: Task, stages: Sequence[int]) -> tuple[Array, Array, Array, Array]:
+def _fit(x: Array, y: Array, test_x: Array, test_y: Array, stages: Sequence[int]) -> tuple[Array, Array, Array, Array]:
     """Return p and the mean squared errors of training and test after each number of steps, and the minimum of least norm."""
-    x, y = task.inputs, task.targets[:, 0]
     u, s, v = np.linalg.svd(x, full_matrices=False)
     rank = int(np.sum(s > s[0] * max(x.shape) * np.finfo(float).eps))
     u, s, v = u[:, :rank], s[:rank], v[:rank]
@@ -213,24 +217,24 @@ def _fit(task: Task, stages: Sequence[int]) -> tuple[Array, Array, Array, Array]
         decay = k * rate if k else np.zeros_like(rate)
         # theta_k = sum_j v_j (1 - (1 - eta lambda_j)^k) (u_j y)/s_j
         theta = v.T @ (-np.expm1(decay) * aims / s)
-        train, test = u @ (np.exp(decay) * aims) + out_of_reach, task.test_inputs @ theta - task.test_targets[:, 0]
+        train, test = u @ (np.exp(decay) * aims) + out_of_reach, test_x @ theta - test_y
         # p is a ratio: where all residuals die, their size does not matter
         top = 0.0 if rank < len(x) else float(decay.max())
         left = aims * (np.exp(decay - top) if np.isfinite(top) else 1.0)
         r = u @ left + out_of_reach
         # p = |X^T r|^2/(n sum r_i^2 |x_i|^2)
         share = float(np.sum((s * left) ** 2) / (len(x) * (r * r @ lengths)))
-        found.append((share, float(np.mean(train**2)), float(np.mean(test**2))))
+        found.append((share, _mean_square(train), _mean_square(test)))
     p, train_errors, test_errors = np.array(found).T
     return p, train_errors, test_errors, v.T @ (aims / s)
 
 
-def _minimum(task: Task, theta: Array, errors: Array) -> tuple[float, float, float]:
-    """Return the errors at the minimum, and p of new examples whose targets are off by ``errors``."""
-    train = task.inputs @ theta - task.targets[:, 0]
-    x, m = task.test_inputs, len(task.test_inputs)
-    test = x @ theta - task.test_targets[:, 0]
-    r = test - errors
-    square, total = float(r * r @ np.sum(x * x, axis=1)), x.T @ r
+def _fresh_share(x: Array, r: Array) -> float:
+    """Return p of examples with residuals r, of which the parameters know nothing."""
+    square, total, m = float(r * r @ np.sum(x * x, axis=1)), x.T @ r, len(x)
     # |mu|^2 without bias: (|sum g|^2 - sum |g|^2)/(m (m - 1)), over E|g|^2
-    return float(np.mean(train**2)), float(np.mean(test**2)), float(total @ total - square) / (square * (m - 1))
+    return float(total @ total - square) / (square * (m - 1))
+
+
+def _mean_square(values: Array) -> float:
+    return float(np.mean(values**2))

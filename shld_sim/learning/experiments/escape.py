@@ -106,7 +106,7 @@ def escape(
     n_samples : int
         Number of examples.
     frequency : float
-        What has to be found, above 2.5.
+        What has to be found, above 2.5 and at most 4.
     noise : float
         Standard deviation of the noise on the targets, not negative.
     runs : int
@@ -136,8 +136,10 @@ def escape(
         _checks.integer("max_steps", max_steps),
     )
     omega, sigma = _checks.number("frequency", frequency), _checks.nonnegative("noise", noise)
-    if omega <= 2.5:
-        raise ValueError(f"frequency must be above 2.5, so that two minima lie apart, got {frequency!r}")
+    if not 2.5 < omega <= 4.0:
+        raise ValueError(
+            f"frequency must be above 2.5 and at most 4, so that 2 lies between the minima, got {frequency!r}"
+        )
     pairs = [(_checks.positive("eta", eta), _checks.integer("batch", B, 0)) for eta, B in settings]
     data = np.random.default_rng(_child(seed, 0))
     u = data.standard_normal((n, 1))
