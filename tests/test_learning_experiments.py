@@ -252,7 +252,7 @@ def test_layers_end_balanced_only_if_outputs_are_as_many_as_inputs(shape):
         (lambda: batch_scaling(((0.1, 3),), order="epochs"), "batch must divide n_samples = 512, got 3"),
         (lambda: batch_scaling(((0.1, 3),)), "examples must be a multiple of every batch, got 64 for a batch of 3"),
         (lambda: batch_scaling(((0.1, 1),), order="sorted"), "order must be one of 'replacement', 'epochs'"),
-        (lambda: escape(((0.1, 1),), frequency=1.0), r"frequency must be above 2\.5, .* got 1\.0"),
+        (lambda: escape(((0.1, 1),), frequency=1.0), r"frequency must be above 2\.5 .* got 1\.0"),
         (lambda: escape(((0.1, -1),)), "batch must be at least 0, got -1"),
         (lambda: label_noise((300, 1, 1)), "n_samples must be at least 300, the number of inputs, got 200"),
         (lambda: label_noise(batch=201), "batch must be at most 200, the number of examples, got 201"),
