@@ -37,6 +37,7 @@ EXPECTED = {
     "shld.momentum": "corrected",
     "shld.annealing": "refuted",
     "shld.grokking": "refuted",
+    "shld.double-descent": "corrected",
     "shld.high-dim": "supported",
     "sdsd.gamma": "corrected",
     "sdsd.generator": "corrected",
@@ -71,6 +72,7 @@ EXPECTED = {
     "phase.decision-guide": "corrected",
     "phase.early-stopping": "corrected",
     "phase.adaptive-lr": "corrected",
+    "phase.double-descent": "corrected",
 }
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED

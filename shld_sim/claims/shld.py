@@ -16,7 +16,7 @@ from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import Test, Z
 from shld_sim.claims.trained import SOURCES, grokking_runs
 from shld_sim.grid import FokkerPlanck, Grid
-from shld_sim.learning import HarmonicLearner
+from shld_sim.learning import HarmonicLearner, experiments
 from shld_sim.models import Diffusion, Langevin, Preconditioned, Underdamped
 from shld_sim.potentials import (
     DoubleWell,
@@ -1725,6 +1725,176 @@ def _bounded(values: Array, bound: float) -> tuple[float, float, float]:
 
 
 # -- many dimensions ----
+
+
+def _gain(over: Array, under: Array) -> tuple[float, float]:
+    """Return the mean over data sets of log10(over/under) and its standard error."""
+    return _mean(np.log10(over) - np.log10(under))
+
+
+@claim(
+    "shld.double-descent",
+    "C collapses at the threshold",
+    formula=r"C(n \approx N) \ll C(n < N),\ C(n > N)",
+    statement="C collapses at the interpolation threshold n ~ N, then recovers. Reported for n: peak of the test error "
+    "predicted at 1247 (observed at 1203), valley at 1580 (1621), second descent at 2100 (2089).",
+    definitions="n examples of a linear teacher with noise 0.5, N = 100 features: max(a.x, 0) of 20-dimensional normal x, or "
+    "independent normal ones. Training is descent from zero with the step 1/lmax; C = |mu|^2/tr S of an example, one of "
+    "those learned from after 1, 10, ... 10^4 steps, or a fresh one at the minimum. Collapses and recovers: at n = N/2 and "
+    "at n = 2N C is at least twice what it is at n = N. The N of the report is not known: what can be tried is the "
+    "ratio of its predictions, a valley at 1580/1247 = 1.27 of the peak that ends in a descent at 1.68.",
+    corrected="The test error peaks at n = N and falls from there on; there is no valley. Of the examples learned from, C falls "
+    "towards n = N and does not recover: with n < N all gradients die together and p = C/(1 + C) tends to a constant set by "
+    "the smallest eigenvalue, with n > N residuals remain, the mean gradient dies and C with it. Of fresh examples with "
+    "independent features C is a rising function of the error R: it peaks at n = N.",
+    corrected_formula=r"p\to\frac{\lambda_{\min}}{n\sum v_i^2|x_i|^2}\ (n<N),\quad p\sim(1-\eta\lambda_{\min})^{2k}\ (n>N)"
+    "\n"
+    r"p_{\mathrm{fresh}}=\frac{R}{(N+2)R+N\sigma^2}",
+    rule="Means over data sets. Stated, for both kinds of features, examples learned from, at the stage of training (1, 10, "
+    "100, 1000 steps, and 10^4 for the first kind) that is best for the statement: the lesser of the means of "
+    "log10 C(N/2)/C(N) and log10 C(2N)/C(N) is at least log10 2 (scale 1, a logarithm). Fresh examples: mean C at N "
+    "at most half of that at 2N. Valley: log10 of the error at n = 1.68 N less that at 1.27 N at least 0 (scale 1). "
+    "Corrected: log10 error at N less that at 0.75 N and at 1.27 N at least 0 (scale 1); the mean error of independent "
+    "features at N/2 and 2N over its exact value; log10 C(N)/C(N/2) and log10 C(2N)/C(N) after 10^4 steps at most 0 "
+    "(scale 1); at n = N/2 p after 10^4 steps over its limit, error as the difference to 5000 steps; at n = 2N the fall of ln p "
+    "from 1000 to 2000 steps over 2000 ln(1 - lmin/lmax), error as the difference to 500 to 1000; the mean of p of fresh "
+    "examples at N/2, N, 2N over the mean of its formula at the error measured on 500 inputs, which moves it by 2/500 at "
+    "most; and mean p of fresh examples at N over those at N/2 and 2N at least 1. Data sets: relative sd 0.25 of an error "
+    "of independent features, 150 for a tenth.",
+)
+def double_descent(run: Run) -> Evidence:
+    """Measure errors and C around n = N.
+
+    The gradient of an example is r x, with residual r. On the examples learned from mu = X^T r/n and, after k steps from
+    zero, u_j.r = (1 - lambda_j/lambda_max)^k u_j.y in the eigenvectors u_j of X X^T, lambda_j >= 0: p is the mean eigenvalue,
+    weighted with the residual that is left, over the mean squared length. For n < N what is left at last is the smallest
+    eigenvalue, about (sqrt N - sqrt n)^2, and 0 at n = N. For n > N the part of y out of reach stays, of size sigma^2 (1 -
+    N/n), with eigenvalue 0, and p falls as the square of the slowest decay. A fresh example has r = x.delta - sigma xi: for
+    independent features mu = delta, E|g|^2 = (N + 2)|delta|^2 + N sigma^2.
+    """
+    N, m = 100, 500
+    counts = run.pick("data sets", 60, 600), run.pick("data sets of independent features", 150, 600)
+    n = {"relu": (50, 75, 100, 127, 168, 200), "isotropic": (50, 100, 200)}
+    steps = {"relu": (1, 10, 100, 1000, 10_000), "isotropic": (1, 10, 100, 500, 1000, 2000, 5000, 10_000)}
+    names = {"relu": "random features", "isotropic": "independent features"}
+    stages = {"relu": steps["relu"], "isotropic": (1, 10, 100, 1000)}
+    seeds = {kind: run.stream(i).spawn(counts[i]) for i, kind in enumerate(n)}
+    found = {
+        kind: [
+            experiments.double_descent(n[kind], N, seed=s, noise=0.5, kind=kind, steps=steps[kind], n_test=m)
+            for s in seeds[kind]
+        ]
+        for kind in n
+    }
+    C = {
+        (kind, k, size): np.array([d.C_during[steps[kind].index(k), n[kind].index(size)] for d in found[kind]])
+        for kind in n
+        for k in steps[kind]
+        for size in n[kind]
+    }
+    error = {
+        (kind, size): np.array([d.test_error[i] for d in found[kind]]) for kind in n for i, size in enumerate(n[kind])
+    }
+    fresh = {
+        (kind, size): np.array([d.p_fresh[i] for d in found[kind]]) for kind in n for i, size in enumerate(n[kind])
+    }
+    stated, corrected = [], []
+    for kind in n:
+        dips = [min(_gain(C[kind, k, side], C[kind, k, N]) for side in (N // 2, 2 * N)) for k in stages[kind]]
+        value, spread = max(dips)
+        label = f"depth of the dip of log10 C at n = N, best stage, {names[kind]}"
+        stated.append(Test(label, value, math.log10(2.0), spread, "at least", scale=1.0))
+    at, after = (np.array([d.C_fresh[n["relu"].index(size)] for d in found["relu"]]) for size in (N, 2 * N))
+    value = float(at.mean() / after.mean())
+    spread = _mean((at - value * after) / after.mean())[1]
+    stated.append(Test("C of fresh examples, n = N over n = 2N, random features", value, 0.5, spread, "at most"))
+    value, spread = _gain(error["relu", 168], error["relu", 127])
+    stated.append(Test("log10 error, n = 1.68 N over n = 1.27 N", value, 0.0, spread, "at least", scale=1.0))
+    for size in (75, 127):
+        value, spread = _gain(error["relu", N], error["relu", size])
+        corrected.append(Test(f"log10 error, n = N over n = {size / N:g} N", value, 0.0, spread, "at least", scale=1.0))
+    for size in (N // 2, 2 * N):
+        exact = theory.ridgeless_excess(size, N, 0.5)
+        value, spread = _mean(error["isotropic", size] / exact)
+        corrected.append(Test(f"error/exact, n = {size / N:g} N, independent features", value, 1.0, spread))
+    for over, under in ((N, N // 2), (2 * N, N)):
+        value, spread = _gain(C["relu", 10_000, over], C["relu", 10_000, under])
+        label = f"log10 C after 10^4 steps, n = {over / N:g} N over n = {under / N:g} N"
+        corrected.append(Test(label, value, 0.0, spread, "at most", scale=1.0))
+    # limits of p on both sides of the threshold
+    ends, slopes = [], []
+    for i, seed in enumerate(seeds["isotropic"]):
+        short, long = (
+            experiments.isotropic_features(size, N, noise=0.5, n_test=1, seed=seed).inputs for size in (50, 200)
+        )
+        before = found["isotropic"][i].p_during[:, 0]
+        ends.append(before[[-2, -1]] / theory.final_signal_share(short))
+        spectrum = np.linalg.eigvalsh(long.T @ long)
+        late = np.log(found["isotropic"][i].p_during[3:6, 2])
+        slopes.append(np.diff(late) / (2.0 * np.array([500.0, 1000.0]) * math.log1p(-spectrum[0] / spectrum[-1])))
+    for label, values in (
+        ("p after 10^4 steps/limit, n = N/2", np.array(ends)),
+        ("fall of ln p/slowest decay, n = 2N", np.array(slopes)),
+    ):
+        (first, _), (value, spread) = _mean(values[:, 0]), _mean(values[:, 1])
+        corrected.append(Test(label, value, 1.0, spread, numerical=abs(value - first)))
+    for size in n["isotropic"]:
+        p, law = fresh["isotropic", size], theory.fresh_signal_share(error["isotropic", size], N, 0.5)
+        value = float(p.mean() / law.mean())
+        spread = _mean((p - value * law) / law.mean())[1]
+        label = f"p of fresh examples/formula, n = {size / N:g} N, independent features"
+        corrected.append(Test(label, value, 1.0, spread, numerical=2.0 / m))
+    for size in (N // 2, 2 * N):
+        p, other = fresh["isotropic", N], fresh["isotropic", size]
+        value = float(p.mean() / other.mean())
+        spread = _mean((p - value * other) / other.mean())[1]
+        label = f"p of fresh examples, n = N over n = {size / N:g} N, independent features"
+        corrected.append(Test(label, value, 1.0, spread, "at least"))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for kind, color in (("relu", "C0"), ("isotropic", "C1")):
+            middle = [np.median(error[kind, size]) for size in n[kind]]
+            left.plot(
+                n[kind], middle, "o-" if kind == "relu" else "s", ms=5, color=color, label=f"{names[kind]}, median"
+            )
+        for line in (np.arange(30, 98), np.arange(103, 220)):
+            exact = [theory.ridgeless_excess(int(size), N, 0.5) for size in line]
+            left.plot(line, exact, "--", lw=1, color="0.4", label="exact mean, independent" if line[0] < N else None)
+        for ratio, name in ((1580 / 1247, "valley"), (2100 / 1247, "second descent")):
+            left.axvline(ratio * N, ls=":", lw=1, color="0.4")
+            left.text(ratio * N + 1, 400, f"{name},\nas stated", fontsize=8, va="top")
+        left.set(
+            yscale="log", ylim=(0.003, 500), xlabel="examples n, N = 100 features", ylabel="test error", title="Error"
+        )
+        for i, k in enumerate(steps["relu"]):
+            middle = [np.exp(np.log(C["relu", k, size]).mean()) for size in n["relu"]]
+            right.plot(n["relu"], middle, "o-", ms=4, color=f"C{i}", label=f"after {k:,} steps")
+        middle = [fresh["relu", size].mean() for size in n["relu"]]
+        right.plot(n["relu"], middle, "k^--", ms=5, label="fresh, at the minimum")
+        right.set(yscale="log", xlabel="examples n", ylabel="C of an example", title="Random features")
+
+    rows = [
+        (
+            names[kind],
+            size,
+            float(np.median(error[kind, size])),
+            *(float(np.median(C[kind, k, size])) for k in stages[kind][:4]),
+        )
+        + (float(np.median(C[kind, 10_000, size])), float(fresh[kind, size].mean()))
+        for kind in n
+        for size in n[kind]
+    ]
+    columns = ("features", "n", "error", *(f"C, {k} steps" for k in (1, 10, 100, 1000, 10_000)), "p, fresh")
+    reported = (("peak", 1247, 1203), ("valley", 1580, 1621), ("second descent", 2100, 2089))
+    report = Table(
+        "As reported; N is not known",
+        ("what", "predicted n", "observed n", "predicted/peak", "observed/peak"),
+        tuple((what, a, b, a / 1247, b / 1203) for what, a, b in reported),
+    )
+    return Evidence(
+        stated, corrected, [Table("Medians over data sets", columns, tuple(rows)), report], figure, panels=2
+    )
 
 
 @claim(
