@@ -134,8 +134,8 @@ def langevin(run: Run) -> Evidence:
     """Measure the strong and weak order of Euler-Maruyama on coupled paths."""
     model, finest, levels = Langevin(DoubleWell(), D=0.25), 10, np.arange(3, 8)
     # batches of 500 paths gave the weak slope a spread of 0.1, and as much the change of it that bounds its curvature: five of
-    # the one and two of the other leave 0.25 - 0.07 from 20 x 7600 paths on
-    n_batches, n_paths = 20, run.pick("paths of each of 20 batches", 11_000, 30_000)
+    # the one and three of the other leave 0.25 - 0.09 from 20 x 13 000 paths on
+    n_batches, n_paths = 20, run.pick("paths of each of 20 batches", 20_000, 40_000)
     rng = run.generator(0)
     strong, weak, squares = np.empty((n_batches, len(levels))), np.empty((n_batches, len(levels))), np.empty(n_batches)
     for batch in range(n_batches):
