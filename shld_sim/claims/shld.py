@@ -135,7 +135,7 @@ def langevin(run: Run) -> Evidence:
     model, finest, levels = Langevin(DoubleWell(), D=0.25), 10, np.arange(3, 8)
     # batches of 500 paths gave the weak slope a spread of 0.1, and as much the change of it that bounds its curvature: five of
     # the one and three of the other leave 0.25 - 0.09 from 20 x 13 000 paths on
-    n_batches, n_paths = 20, run.pick("paths of each of 20 batches", 20_000, 40_000)
+    n_batches, n_paths = 20, run.pick("paths of each of 20 batches", 20_000, 30_000)
     rng = run.generator(0)
     strong, weak, squares = np.empty((n_batches, len(levels))), np.empty((n_batches, len(levels))), np.empty(n_batches)
     for batch in range(n_batches):
@@ -436,7 +436,7 @@ def uncertainty(run: Run) -> Evidence:
     # sd(x V')/D = 3.3 under Gibbs in the double well, 1.7 of the sum over d in the hat: n > (5 sd/0.097)^2; both settle as
     # exp(-1.5 t) or faster
     cases: tuple[tuple[str, Langevin, ArrayLike, float, float, int], ...] = (
-        ("Cov(x, V')/D", Langevin(DoubleWell(), 0.25), 1.0, 1 / 256, 8.0, run.pick("paths", 45_000, 300_000)),
+        ("Cov(x, V')/D", Langevin(DoubleWell(), 0.25), 1.0, 1 / 256, 8.0, run.pick("paths", 45_000, 200_000)),
         (
             "sum Cov(x_i, d_i V)/(D d), hat, d = 3",
             Langevin(MexicanHat(3), 0.2),
@@ -508,7 +508,7 @@ def convergence(run: Run) -> Evidence:
     curvature, above D d/lmin if lmin > 2.
     """
     # where the bound is attained V is the square of a normal number: n > (5 x 1.42/(0.1 - 0.03))^2
-    n_paths, dt, times = run.pick("paths", 16_000, 160_000), 1 / 500, (0.05, 0.5, 5.0)
+    n_paths, dt, times = run.pick("paths", 16_000, 100_000), 1 / 500, (0.05, 0.5, 5.0)
     rippled = Potential(_rippled_energy, _rippled_gradient, (1.0,), minima=[0.0], saddles=[], name="x^2 + cos x - 1")
     cases: tuple[tuple[str, Langevin, ArrayLike, float, float, int], ...] = (
         ("k = 10", Langevin(QuadraticForm([10.0]), 1.0), 1.0, 10.0, 10.0, 1),
@@ -579,7 +579,7 @@ def consolidation(run: Run) -> Evidence:
     """
     # C of the double well has a standard deviation of 3 times its mean: n > 2 (5 x 2.95/0.1)^2 for a ratio. What the start
     # leaves is below exp(-12) (spectrum)
-    n_paths = run.pick("paths", 70_000, 400_000)
+    n_paths = run.pick("paths", 70_000, 300_000)
     cases = (
         ("k = 1", Langevin(Harmonic(1.0), 0.2), 0.0, 1 / 100, 800),
         ("k = 4", Langevin(Harmonic(4.0), 0.2), 0.0, 1 / 400, 800),
@@ -1381,7 +1381,7 @@ def natural_gradient(run: Run) -> Evidence:
     corrected.append(Test("C_G in a linear chart/C_G, d = 3", after / before, 1.0, numerical=ROUNDING))
     # C has a standard deviation of 3.2 times its mean: n > (5 x 3.2/(0.1 - 0.02))^2. What the start leaves is below exp(-14)
     # (spectrum)
-    n_paths, length = run.pick("paths", 60_000, 300_000), 16.0
+    n_paths, length = run.pick("paths", 60_000, 200_000), 16.0
     right = Preconditioned(V, D, _inverse_metric, derivative=_inverse_metric_slope)
     naive = Diffusion(_natural_drift, _natural_noise, (1.0, D), interpretation="ito")
     half = Diffusion(_natural_drift, _natural_noise, (1.0, D), interpretation="stratonovich")
@@ -1543,8 +1543,8 @@ def momentum(run: Run) -> Evidence:
     # ratios of rates: n > (5 x 2.8/0.09)^2, and (5 x 2.8/0.073)^2 where the grid is off by 0.02; far below the bounds, (5 x
     # 2.8 x 0.13/0.09)^2; and for the power, an error of 0.08 ln 10 of both rates
     counts = {
-        0.9: run.pick("paths, beta = 0.9", 38_000, 200_000),
-        0.99: run.pick("paths, beta = 0.99", 54_000, 200_000),
+        0.9: run.pick("paths, beta = 0.9", 38_000, 120_000),
+        0.99: run.pick("paths, beta = 0.99", 54_000, 120_000),
         0.999: run.pick("paths, beta = 0.999", 1_000, 10_000),
         0.9999: run.pick("paths, beta = 0.9999", 800, 5_000),
     }
@@ -1651,7 +1651,7 @@ def annealing(run: Run) -> Evidence:
     grid = Grid(-2.6, 2.6, run.pick("cells", 260, 520))
     # shares: n > (5 x 0.5/0.1)^2 would do; at constant D = 0.3, with half as many, noise that is wrong by a fifth, a share off
     # by 0.047, takes (8.7 x 0.4/0.047)^2
-    n_paths, dt = run.pick("paths", 12_000, 60_000), 0.01
+    n_paths, dt = run.pick("paths", 12_000, 24_000), 0.01
     constants = np.geomspace(0.02, 0.5, run.pick("constant D tried", 20, 40))
     coarse = Grid(grid.low, grid.high, len(grid.x) // 2)
     stated, rows, drawn = [], [], []
