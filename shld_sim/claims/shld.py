@@ -1613,7 +1613,7 @@ def momentum(run: Run) -> Evidence:
         for beta, (value, spread) in rates.items():
             ax.errorbar(friction[beta], value, 5 * spread, fmt="ok", ms=5, mfc="w" if beta == 0.5 else "k")
         ax.plot([], [], "ok", ms=5, label="simulated (open: grid)")
-        ax.set(xscale="log", yscale="log", ylim=(5e-6, 0.01), xlabel="friction: -ln(beta)/h", ylabel="rate")
+        ax.set(xscale="log", yscale="log", ylim=(2e-7, 0.01), xlabel="friction: -ln(beta)/h", ylabel="rate")
         ax.set_title("Double well, barrier 5 D")
 
     columns = ("beta", "friction", "rate", "stderr", "formula", "without inertia", "per gradient/plain")
