@@ -237,7 +237,7 @@ def fractional_fp(run: Run) -> Evidence:
         ahead = np.array([dt * abs(float(model.potential.gradient(end))) for end in ends])
         for t, p, q in zip(times, density, rough, strict=True):
             x, exact = paths.x[round(t / 0.5)], below(solver, p, ends)
-            slips = np.abs(exact - below(wide, q, ends)) + ahead * np.interp(ends, solver.grid.x[0], p)
+            slips = np.abs(exact - below(wide, q, ends)) + ahead * np.interp(ends, solver.grid.x, p)
             for end, said, slip in zip(ends, exact, slips, strict=True):
                 found, error = _share(x < end)
                 label = f"P(X < {end:g}), alpha = {alpha:g}, t = {t:g}"
