@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ class Workspace:
 
     def __call__(self, name: str, *shape: int) -> Any:
         """Return an array of this shape with arbitrary contents, the same memory each time."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         held = self._arrays.get(name)
         if held is None or held.size < size:
             held = self._arrays[name] = np.empty(size, self.dtype)
@@ -52,7 +53,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Number of parameters."""
-        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+        return sum(math.prod(shape) for shape in self.shapes.values())
 
     def initial(self, seed: int | np.random.SeedSequence = 0) -> Array:
         """Draw first parameters.
@@ -91,7 +92,7 @@ class Network:
             raise ValueError(f"theta must have {self.n_parameters} parameters on its last axis, got {theta.shape}")
         found, start = {}, 0
         for name, shape in self.shapes.items():
-            stop = start + int(np.prod(shape))
+            stop = start + math.prod(shape)
             found[name] = theta[..., start:stop].reshape(theta.shape[:-1] + shape)
             start = stop
         return found
