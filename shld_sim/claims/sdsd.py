@@ -806,7 +806,7 @@ def _interpolation(ratios: tuple[float, ...], seed: np.random.SeedSequence) -> t
         C.append(float(found.C[0]))
         if ratio == 1.0:
             rng = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 9)))
-            law = experiments.odds_of_batches(each, (2, 32, 512), 200, rng) / (np.array([2, 32, 512]) * C[-1])
+            law = experiments.odds_of_batches(each, (2, 32, 512), 1000, rng) / (np.array([2, 32, 512]) * C[-1])
     return np.array(error), np.array(C), law
 
 
@@ -855,7 +855,9 @@ def phenomena(run: Run) -> Evidence:
     m = run.pick("tickets", 4, 16)
     tickets = [experiments.lottery(seed=run.stream(2000 + i)).winning.signals for i in range(m)]
     edges = [
-        experiments.edge_of_stability(0.2, 8, steps=1000, after=600, every=100, draws=100, seed=run.stream(3000 + i))
+        experiments.edge_of_stability(
+            0.2, 8, steps=1000, after=600, every=100, draws=100, multiples=(0.5, 2.0), seed=run.stream(3000 + i)
+        )
         for i in range(run.pick("runs at the edge", 4, 16))
     ]
     ticket = [float(np.log(32 * s.C).mean()) for s in tickets]
@@ -878,7 +880,7 @@ def phenomena(run: Run) -> Evidence:
         corrected.append(Test(f"odds over B C_1 at the peak, B = {size}", value, 1.0, error))
     margin = min(float(np.log(e.threshold / e.bound).min()) for e in edges)
     corrected.append(Test("smallest ln(eta* lmax/(2p)) at the edge", margin, 0.0, 0.0, "at least", 1.0))
-    for j, name, relation, worst in ((0, "eta*/2", "at most", max), (2, "2 eta*", "at least", min)):
+    for j, name, relation, worst in ((0, "eta*/2", "at most", max), (1, "2 eta*", "at least", min)):
         # where eta* is infinite there is nothing to try
         tried = [e.trials[np.isfinite(e.threshold), j] for e in edges]
         value, error = worst((float(t[:, 0].mean()), float(np.linalg.norm(t[:, 1])) / len(t)) for t in tried)

@@ -27,8 +27,8 @@ class EdgeOfStability:
         Step.
     batch : int or None
         Examples per step, drawn with replacement; None for all of them.
-    loss : ndarray, shape (steps + 1,)
-        Loss of all examples after every step.
+    loss : ndarray, shape (steps // 10 + 1,)
+        Loss of all examples at the beginning and after every ten steps.
     steps : ndarray of int, shape (m,)
         Steps made where the following was measured.
     lmax : ndarray, shape (m,)
@@ -143,10 +143,11 @@ def edge_of_stability(
     walk, measure = np.random.default_rng(child(seed, 2)), np.random.default_rng(child(seed, 3))
     start, loss, rows, places, each = network.initial(child(seed, 1)), [], [], [], []
     for k, theta in descend(network, task, start, Descent(eta), steps, batch=size, rng=walk):
-        loss.append(network.loss(theta, task.inputs, task.targets))
+        if k % 10 == 0:
+            loss.append(network.loss(theta, task.inputs, task.targets))
         if k >= after and (k - after) % every == 0:
             each.append(network.per_sample_gradients(theta, task.inputs, task.targets))
-            rows.append(_measured(network, task, theta, loss[-1], each[-1], size, eta, multiples, draws, measure))
+            rows.append(_measured(network, task, theta, each[-1], size, eta, multiples, draws, measure))
             places.append(k)
     lmax, threshold, predicted, change, trials = (np.array(column) for column in zip(*rows, strict=True))
     found = signals(places, each)
@@ -159,7 +160,6 @@ def _measured(
     network: Network,
     task: Task,
     theta: Array,
-    loss: float,
     each: Array,
     batch: int | None,
     eta: float,
@@ -181,6 +181,8 @@ def _measured(
     S = np.zeros_like(H) if batch is None else np.cov(inside.T, bias=True) / batch
     threshold = theory.step_threshold(mu, S, H)
     g = each.mean(axis=0)[None] if batch is None else each[rng.integers(len(each), size=(draws, batch))].mean(axis=1)
+
+    loss = network.loss(theta, task.inputs, task.targets)
 
     def change(step: float) -> tuple[float, float]:
         values = np.array([network.loss(theta - step * v, task.inputs, task.targets) for v in g]) - loss

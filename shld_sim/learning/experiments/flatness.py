@@ -65,7 +65,7 @@ def flatness(
     steps: int = 400,
     stages: int = 10,
     sizes: Sequence[int] = (2, 32, 512),
-    draws: int = 200,
+    draws: int = 1000,
     probes: int = 16,
     n_symbols: int = 16,
     train_fraction: float = 0.4,

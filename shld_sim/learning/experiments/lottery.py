@@ -79,7 +79,7 @@ def lottery(
     steps: int = 200,
     stages: int = 10,
     sizes: Sequence[int] = (2, 32, 512),
-    draws: int = 200,
+    draws: int = 1000,
     n_symbols: int = 20,
     train_fraction: float = 0.4,
     embedding: int = 8,
