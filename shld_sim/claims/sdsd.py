@@ -806,7 +806,9 @@ def _interpolation(ratios: tuple[float, ...], seed: np.random.SeedSequence) -> t
         C.append(float(found.C[0]))
         if ratio == 1.0:
             rng = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 9)))
-            law = experiments.odds_of_batches(each, (2, 32, 512), 1000, rng) / (np.array([2, 32, 512]) * C[-1])
+            law = experiments.odds_of_batches(each, (2, 32, 512), (8000, 1000, 1000), rng) / (
+                np.array([2, 32, 512]) * C[-1]
+            )
     return np.array(error), np.array(C), law
 
 

@@ -65,7 +65,7 @@ def flatness(
     steps: int = 400,
     stages: int = 10,
     sizes: Sequence[int] = (2, 32, 512),
-    draws: int = 1000,
+    draws: Sequence[int] = (8000, 1000, 1000),
     probes: int = 16,
     n_symbols: int = 16,
     train_fraction: float = 0.4,
@@ -90,7 +90,7 @@ def flatness(
         The gradients are measured at the beginning and at so many equally distant steps.
     sizes : sequence of int
         Sizes of batches that are drawn at the end, to measure their odds.
-    draws : int
+    draws : sequence of int
         Batches drawn of each size.
     probes : int
         Vectors of random signs for the trace.

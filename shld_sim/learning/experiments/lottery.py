@@ -79,7 +79,7 @@ def lottery(
     steps: int = 200,
     stages: int = 10,
     sizes: Sequence[int] = (2, 32, 512),
-    draws: int = 1000,
+    draws: Sequence[int] = (8000, 1000, 1000),
     n_symbols: int = 20,
     train_fraction: float = 0.4,
     embedding: int = 8,
@@ -102,7 +102,7 @@ def lottery(
         The gradients are measured at the beginning and at so many equally distant steps.
     sizes : sequence of int
         Sizes of batches that are drawn at the end, to measure their odds.
-    draws : int
+    draws : sequence of int
         Batches drawn of each size.
     n_symbols, train_fraction : int, float
         Of the task, `comparison`.

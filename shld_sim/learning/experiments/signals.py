@@ -65,8 +65,8 @@ def signals(steps: Sequence[int], gradients: Sequence[Array]) -> Signals:
     return Signals(np.array(steps, np.int64), np.array([float(m @ m) for m in means]), np.array(noise))
 
 
-def odds_of_batches(gradients: Array, sizes: Sequence[int], draws: int, rng: np.random.Generator) -> Array:
-    """Return ``|mu|^2/E|g_B - mu|^2`` of batches that are really drawn, with replacement, ``draws`` of each size.
+def odds_of_batches(gradients: Array, sizes: Sequence[int], draws: Sequence[int], rng: np.random.Generator) -> Array:
+    """Return ``|mu|^2/E|g_B - mu|^2`` of batches that are really drawn, with replacement.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def odds_of_batches(gradients: Array, sizes: Sequence[int], draws: int, rng: np.
         Gradients of all examples.
     sizes : sequence of int
         Sizes B of batches.
-    draws : int
-        Batches of each size.
+    draws : sequence of int
+        Batches drawn of each size.
     rng : numpy.random.Generator
         Draws them.
 
@@ -87,10 +87,16 @@ def odds_of_batches(gradients: Array, sizes: Sequence[int], draws: int, rng: np.
     n, mu = len(gradients), gradients.mean(axis=0)
     rest = gradients - mu
     gram, found = rest @ rest.T, []
-    for size in sizes:
-        # g_B - mu = sum_i w_i (g_i - mu), where w_i tells how often example i is in the batch, over B
-        w = rng.multinomial(size, np.full(n, 1.0 / n), draws) / size
-        found.append(float(mu @ mu) / float(((w @ gram) * w).sum() / draws))
+    for size, count in zip(sizes, draws, strict=True):
+        if size * size < n:
+            # |g_B - mu|^2 is the mean of (g_i - mu).(g_j - mu) over all i and j of the batch
+            i = rng.integers(n, size=(count, size))
+            square = float(gram[i[:, :, None], i[:, None, :]].mean())
+        else:
+            # the same with weights w_i, which tell how often example i is in the batch, over its size
+            w = rng.multinomial(size, np.full(n, 1.0 / n), count) / size
+            square = float(((w @ gram) * w).sum() / count)
+        found.append(float(mu @ mu) / square)
     return np.array(found)
 
 
