@@ -9,8 +9,8 @@ Expected:
 1. With all examples at every step the largest curvature rises until eta lmax is about 2, whatever eta, and hovers there
    (progressive sharpening, Cohen et al. 2021).
 2. The loss then no longer falls at every step, but goes on falling in the long run.
-3. With batches of 8 the sufficient condition eta lmax < 2p is violated early, and nothing happens: it only bounds. The exact
-   edge eta* comes down to eta and the loss hovers there; p is far below 1/2, and Gamma far below 1.
+3. With batches of 8 the sufficient condition eta lmax < 2p is violated from the start, and nothing happens: it only bounds.
+   The loss settles where the exact edge eta* is about eta; p is far below 1/2, and Gamma far below 1.
 4. Over a step of f eta* the loss changes by 4f(f - 1) times the gain of the best step, f = 1/2, as long as the second order
    is enough: exactly for small f, nearly up to f = 1, too little beyond.
 """

@@ -41,11 +41,11 @@ def mean_of(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
 
 
-def law(ax, numbers: dict, name: str, marker: str, found: list) -> None:
+def law(ax, numbers: dict, name: str, label: str, marker: str, found: list) -> None:
     """Draw odds of drawn batches over their size, and compare them with B C_1."""
     C, odds = np.array([f.signals.C[-1] for f in found]), np.array([f.odds for f in found])
     sizes = np.geomspace(1.0, 1000.0, 100)
-    ax.plot(sizes, np.median(sizes[:, None] * C / (1 + sizes[:, None] * C), axis=1), color=COLORS[name], label=name)
+    ax.plot(sizes, np.median(sizes[:, None] * C / (1 + sizes[:, None] * C), axis=1), color=COLORS[name], label=label)
     ax.plot(SIZES, np.median(odds / (1 + odds), axis=0), marker, ms=6, color=COLORS[name])
     for size, column in zip(SIZES, odds.T, strict=True):
         numbers[f"odds over B C_1, {name}, B = {size}"] = (*mean_of(column / (size * C)), 1.0)
@@ -70,7 +70,7 @@ def tickets(axes: np.ndarray, numbers: dict, runs: int) -> None:
     course.set_ylim(0, 1)
     plotting.finish(course, "step", "p, batches of 32", "1. Tickets in training; bands: as stated")
     for (name, trained), marker in zip(list(kinds.items())[:2], "os", strict=True):
-        law(sizes, numbers, name, marker, trained)
+        law(sizes, numbers, name, f"{name} tickets", marker, trained)
 
 
 def minima(axes: np.ndarray, numbers: dict, runs: int, sizes) -> None:
@@ -79,7 +79,7 @@ def minima(axes: np.ndarray, numbers: dict, runs: int, sizes) -> None:
     last, gaps, lmax = [], [], []
     for (name, batch), marker in zip((("batches of 8", 8), ("all examples", None)), "^v", strict=True):
         found = [experiments.flatness(batch, stages=1, sizes=SIZES, seed=seed) for seed in range(runs)]
-        law(sizes, numbers, name, marker, found)
+        law(sizes, numbers, name, f"minima, {name}", marker, found)
         last.append([m.signals.p(32)[-1] for m in found])
         gaps.append([m.gap for m in found])
         lmax.append([m.lmax for m in found])

@@ -1113,7 +1113,7 @@ def flatness(run: Run) -> Evidence:
     C_B = B C_1 as for `lottery`. At a minimum of the mean loss of all examples mu = 0, whatever the Hessian; descent stops
     before, and |mu|^2 there measures how long before. So p is no property of a minimum.
     """
-    n = run.pick("pairs of runs", 32, 96)
+    n = run.pick("pairs of runs", 32, 128)
     kinds = {"small batches": 8, "large batches": None}
     found = {
         name: [experiments.flatness(batch, stages=1, sizes=SIZES, seed=run.stream(i)) for i in range(n)]
