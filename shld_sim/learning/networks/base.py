@@ -88,11 +88,13 @@ class Network:
         ValueError
             If the last axis has another length.
         """
-        if theta.ndim == 0 or theta.shape[-1] != self.n_parameters:
-            raise ValueError(f"theta must have {self.n_parameters} parameters on its last axis, got {theta.shape}")
+        shapes = self.shapes
+        sizes = [math.prod(shape) for shape in shapes.values()]
+        if theta.ndim == 0 or theta.shape[-1] != sum(sizes):
+            raise ValueError(f"theta must have {sum(sizes)} parameters on its last axis, got {theta.shape}")
         found, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
+        for (name, shape), size in zip(shapes.items(), sizes, strict=True):
+            stop = start + size
             found[name] = theta[..., start:stop].reshape(theta.shape[:-1] + shape)
             start = stop
         return found
