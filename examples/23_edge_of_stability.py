@@ -39,7 +39,7 @@ def full(axes: np.ndarray, numbers: dict, quick: bool) -> None:
     sharp, losses = axes
     steps = 1000 if quick else 2000
     for eta, color in zip((0.2, 0.3, 0.4), COLORS, strict=False):
-        run = experiments.edge_of_stability(eta, steps=steps, every=20, seed=1)
+        run = experiments.edge_of_stability(eta, steps=steps, every=40, seed=1)
         late = run.steps > steps // 2
         label = f"eta = {eta}"
         numbers[f"eta lmax, early, {label}"] = float(eta * run.lmax[(run.steps > 0) & (run.steps <= 100)].min())
@@ -62,7 +62,7 @@ def noisy(axes: np.ndarray, numbers: dict, quick: bool) -> None:
     eta, batch, seeds = 0.2, 8, 4 if quick else 10
     runs = [
         experiments.edge_of_stability(
-            eta, batch, steps=1000, every=100, draws=100 if quick else 400, multiples=MULTIPLES, seed=seed
+            eta, batch, steps=1000, every=100, draws=100 if quick else 200, multiples=MULTIPLES, seed=seed
         )
         for seed in range(1, seeds + 1)
     ]

