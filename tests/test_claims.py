@@ -46,6 +46,7 @@ EXPECTED = {
     "sdsd.symmetry-collapse": "corrected",
     "sdsd.density": "corrected",
     "sdsd.sgd-gamma": "corrected",
+    "sdsd.phenomena": "corrected",
     "levy.sde": "supported",
     "levy.stationary": "supported",
     "levy.fractional-fp": "supported",
@@ -73,6 +74,8 @@ EXPECTED = {
     "phase.early-stopping": "corrected",
     "phase.adaptive-lr": "corrected",
     "phase.double-descent": "corrected",
+    "phase.lottery": "corrected",
+    "phase.flatness": "corrected",
 }
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED

@@ -113,6 +113,15 @@ COMPARED = {
         "p of fresh examples, n = 100, N = 100",
         "p of fresh examples, n = 200, N = 100",
     },
+    # the change of the loss over short noisy steps against the second order
+    "23_edge_of_stability": {"change over 0.02 eta*, over second order"},
+    # odds of batches really drawn against the size of the batch times C of one example
+    "24_tickets_and_flat_minima": {
+        "odds over B C_1, winning, B = 2",
+        "odds over B C_1, random, B = 32",
+        "odds over B C_1, batches of 8, B = 512",
+        "odds over B C_1, all examples, B = 32",
+    },
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -339,6 +348,29 @@ def test_noise_in_training(results):
     for name in ("numbers", "6 inputs, 2 outputs"):
         assert numbers[f"largest defect of the identity, {name}"] < 1e-14
     assert numbers["imbalance left, gradient descent"] > 0.99
+
+
+def test_edge_of_stability(results):
+    numbers, _ = results("23_edge_of_stability")
+    for eta in (0.2, 0.3, 0.4):
+        assert numbers[f"eta lmax, early, eta = {eta}"] < 1.5
+        assert 1.9 < numbers[f"eta lmax, second half, eta = {eta}"] < 2.2
+        assert numbers[f"share of tens of steps over which the loss rises, eta = {eta}"] > 0.1
+    assert numbers["p, second half, batches of 8"] < 0.3
+    assert numbers["eta lmax/(2p), second half, geometric mean"] > 1.5  # beyond the sufficient edge, and yet stable
+    assert 0.8 < numbers["eta/eta*, second half, geometric mean"] < 1.3
+    assert numbers["smallest eta* lmax/(2p)"] >= 1.0
+    assert numbers["change over eta*/2, in best gains"] < -0.8
+    assert numbers["change over 2 eta*, in best gains"] > 5.0
+
+
+def test_tickets_and_flat_minima(results):
+    numbers, _ = results("24_tickets_and_flat_minima")
+    assert numbers["test accuracy, winning"] > numbers["test accuracy, random"]
+    for name in ("winning", "random"):
+        assert numbers[f"p of batches of 32, mean of the training, {name}"] < 0.35  # stated: .65-.70 and .35-.40
+    assert numbers["lmax, batches of 8"] < numbers["lmax, all examples"]
+    assert numbers["p of batches of 32, all examples"] < 0.1  # stated: .52
 
 
 def test_spectrum_and_relaxation(results):

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from shld_sim.claims.rules import Z
+
 Array = NDArray[np.float64]
 
 
@@ -32,3 +34,14 @@ def normal_score(chi2_value: float, degrees: int) -> float:
     from scipy.stats import chi2, norm
 
     return float(-norm.ppf(max(chi2.sf(chi2_value, degrees), 1e-300)))
+
+
+def mean_of_runs(values: Array) -> tuple[float, float]:
+    """Return the mean of a few independent runs and an error of it, five of which have the coverage of five normal ones.
+
+    It is the standard error times the ratio of Student's quantile to the normal one: 1.6 for 16 runs, 1.2 for 48.
+    """
+    from scipy.stats import norm, t
+
+    value, error = mean(values)
+    return value, error * float(t.isf(norm.sf(Z), len(values) - 1)) / Z

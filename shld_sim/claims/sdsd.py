@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shld_sim import diagnostics, theory
-from shld_sim.claims.measure import mean, share
+from shld_sim import diagnostics, learning, theory
+from shld_sim.claims.measure import mean, mean_of_runs, share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import HONEST, Test
+from shld_sim.learning import experiments
 from shld_sim.models import Diffusion, LabelNoise, Langevin
 from shld_sim.potentials import (
     DoubleWell,
@@ -767,3 +768,162 @@ def _step_away(inputs: Array, targets: Array, best: Array, Gamma: float) -> Arra
         return theory.gradient_consolidation(g.mean(axis=0), np.cov(g.T, bias=True)) - Gamma
 
     return best + float(brentq(excess, 0.0, 10.0)) * ray
+
+
+# -- phenomena of learning ----
+
+
+def _asymmetry(moment: learning.Moment) -> dict[str, float]:
+    """Return the share of the outputs, over all pairs of symbols, that changes sign when the two are exchanged."""
+    pairs = np.concatenate([moment.task.inputs, moment.task.test_inputs])
+    outputs, mirrored = (moment.network.outputs(moment.theta, x) for x in (pairs, pairs[:, ::-1]))
+    return {"asymmetry": float(((outputs - mirrored) ** 2).sum() / (4.0 * (outputs**2).sum()))}
+
+
+def _grokking(seed: np.random.SeedSequence) -> tuple[learning.Training, list[float]]:
+    """Return a training on sums modulo 17, and the orbit variance over its largest value at memory and at understanding."""
+    run = learning.train(
+        learning.QuadraticNetwork(17, 64),
+        learning.modular_addition(17, 0.6, seed),
+        learning.AdamW(0.03, 0.3),
+        5000,
+        seed=seed,
+        every=10,
+        callbacks=[learning.Watch(_asymmetry, 10)],
+        goal=0.95,
+    )
+    v, left = run.watched["asymmetry"], []
+    for step in (run.first_step(1.0, "train"), run.first_step(0.95)):
+        if step is None:
+            raise RuntimeError("a training ended before it understood: no moment at which to measure")
+        left.append(float(v.values[v.steps == step][0] / v.values.max()))
+    return run, left
+
+
+def _interpolation(ratios: tuple[float, ...], seed: np.random.SeedSequence) -> tuple[Array, Array, Array]:
+    """Return test errors, C_1 after 10^4 steps of descent with step 1/lmax, and odds of drawn batches over B C_1 at N = n."""
+    n, error, C, law = 60, [], [], np.empty(0)
+    for ratio in ratios:
+        task = learning.random_features(n, round(ratio * n), noise=0.5, n_test=500, seed=seed)
+        U, s, V = np.linalg.svd(task.inputs, full_matrices=False)
+        # descent from zero on |X w - y|^2/(2n): w = V (1 - (1 - s^2/s_1^2)^T)/s U^T y after T steps of n/s_1^2
+        w = V.T @ ((1.0 - (1.0 - (s / s[0]) ** 2) ** 10_000) / s * (U.T @ task.targets[:, 0]))
+        each = task.inputs * (task.inputs @ w - task.targets[:, 0])[:, None]
+        found = experiments.signals([10_000], [each])
+        error.append(float(np.mean((task.test_inputs @ w - task.test_targets[:, 0]) ** 2)))
+        C.append(float(found.C[0]))
+        if ratio == 1.0:
+            rng = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 9)))
+            law = experiments.odds_of_batches(each, (2, 32, 512), (8000, 1000, 1000), rng) / (
+                np.array([2, 32, 512]) * C[-1]
+            )
+    return np.array(error), np.array(C), law
+
+
+@claim(
+    "sdsd.phenomena",
+    "Gamma tells grokking, peak, tickets, edge",
+    formula=r"\Gamma_{\mathrm{peak}} \approx 1,\quad \Gamma_{\mathrm{ticket}} > 1,\quad \Gamma_{\mathrm{edge}} > 1",
+    statement="Grokking is a delayed collapse; the peak of double descent lies at Gamma about 1; lottery tickets have "
+    "Gamma > 1; training at the edge of stability keeps Gamma > 1.",
+    definitions="Gamma = |mu|^2/tr S of the gradient of a batch of 32 examples (of 8, which is that of training, at the "
+    "edge). Collapse: the orbit variance, the share of the outputs that is odd under exchange of the two "
+    "symbols of a sum, falls below half its largest value; memory: all examples right, understanding: 95 % of"
+    " the tests right; the sums are learned with all examples at every step. Peak: test error with N random "
+    "features of n = 60 examples, after 10^4 steps of descent from zero with the step 1/lmax. Tickets: "
+    "winning ones of phase.lottery, mean of ln Gamma over their training. Edge: descent with eta = 0.2 on "
+    "half the squared error of distances in a graph, steps 600 to 1000, where full descent has eta lmax about"
+    " 2.",
+    corrected="Gamma = B C_1 follows the size of the batch, so that the peak, a ticket and the edge have no value of "
+    "their own. Collapse needs no noise: with all examples at every step S = 0. At the edge the expected loss"
+    " falls for steps well below eta* = 2|mu|^2/(mu.H mu + tr(H S)) and rises for steps well above, and eta* "
+    ">= 2p/lmax, whatever Gamma.",
+    corrected_formula=r"\Gamma_B = B\,C_1,\quad \frac{2p}{\lambda_{\max}} \leq \eta^* = "
+    r"\frac{2|\mu|^2}{\mu^T H\mu + \mathrm{tr}(H S)}",
+    rule="As stated: orbit variance over its largest value at memory at least 1/2, at understanding at most 1/2 "
+    "(shares: scale 1), means over trainings, error widened by Student's t; ln of the test error at N = n "
+    "over that at n/2 and at 2n at least 0 and ln Gamma at N = n against 0 (scale 1), means over repeats; the"
+    " smallest mean ln Gamma of a ticket, and the smallest of a run at the edge, at least 0 (scale 1): what "
+    "is said of all of them holds if it holds for the smallest. Corrected: at N = n the odds |mu|^2/E|g_B - "
+    "mu|^2 of drawn batches of 2, 32 and 512 over B C_1; the smallest ln of eta* lmax/(2p) at the edge at "
+    "least 0; and the mean change of the loss over steps of eta*/2, largest of the runs, at most 0, and of 2 "
+    "eta*, smallest of the runs, at least 0 (scale: gain of the best step), error from the batches drawn.",
+)
+def phenomena(run: Run) -> Evidence:
+    """Measure Gamma where the document says what it is.
+
+    Batches of B examples drawn with replacement have the covariance S/B, so that Gamma = B C_1. The expected loss changes by
+    -eta |mu|^2 + (eta^2/2)(mu.H mu + tr(H S)) to second order, which vanishes at eta*; the bracket is at most lmax (|mu|^2 +
+    tr S) = lmax |mu|^2/p.
+    """
+    n = run.pick("trainings", 8, 24)
+    groks = [_grokking(run.stream(i)) for i in range(n)]
+    left = np.array([shares for _, shares in groks])
+    ratios, repeats = (0.25, 0.5, 1.0, 2.0, 4.0), run.pick("repeats", 20, 100)
+    peaks = [_interpolation(ratios, run.stream(1000 + i)) for i in range(repeats)]
+    errors, C, law = (np.array(column) for column in zip(*peaks, strict=True))
+    m = run.pick("tickets", 4, 16)
+    tickets = [experiments.lottery(seed=run.stream(2000 + i)).winning.signals for i in range(m)]
+    edges = [
+        experiments.edge_of_stability(
+            0.2, 8, steps=1000, after=600, every=100, draws=100, multiples=(0.5, 2.0), seed=run.stream(3000 + i)
+        )
+        for i in range(run.pick("runs at the edge", 4, 16))
+    ]
+    ticket = [float(np.log(32 * s.C).mean()) for s in tickets]
+    edge = [float(np.log(8 * e.signals.C).mean()) for e in edges]
+    values = [mean_of_runs(left[:, 0]), mean_of_runs(left[:, 1])]
+    heights = [mean_of_runs(np.log(errors[:, 2] / errors[:, j])) for j in (1, 3)]
+    at_peak = mean_of_runs(np.log(32 * C[:, 2]))
+    stated = [
+        Test("orbit variance over its largest, at memory", values[0][0], 0.5, values[0][1], "at least", 1.0),
+        Test("orbit variance over its largest, at understanding", values[1][0], 0.5, values[1][1], "at most", 1.0),
+        Test("ln test error at N = n over N = n/2", heights[0][0], 0.0, heights[0][1], "at least", 1.0),
+        Test("ln test error at N = n over N = 2n", heights[1][0], 0.0, heights[1][1], "at least", 1.0),
+        Test("ln Gamma at the peak", at_peak[0], 0.0, at_peak[1], scale=1.0),
+        Test("smallest ln Gamma of a ticket", min(ticket), 0.0, 0.0, "at least", 1.0),
+        Test("smallest ln Gamma at the edge", min(edge), 0.0, 0.0, "at least", 1.0),
+    ]
+    corrected = []
+    for size, column in zip((2, 32, 512), law.T, strict=True):
+        value, error = mean_of_runs(column)
+        corrected.append(Test(f"odds over B C_1 at the peak, B = {size}", value, 1.0, error))
+    margin = min(float(np.log(e.threshold / e.bound).min()) for e in edges)
+    corrected.append(Test("smallest ln(eta* lmax/(2p)) at the edge", margin, 0.0, 0.0, "at least", 1.0))
+    for j, name, relation, worst in ((0, "eta*/2", "at most", max), (1, "2 eta*", "at least", min)):
+        # where eta* is infinite there is nothing to try
+        tried = [e.trials[np.isfinite(e.threshold), j] for e in edges]
+        value, error = worst((float(t[:, 0].mean()), float(np.linalg.norm(t[:, 1])) / len(t)) for t in tried)
+        corrected.append(Test(f"change over {name}, worst of the runs", value, 0.0, error, relation, 1.0))
+    rows = [("orbit variance left at memory", *values[0]), ("at understanding", *values[1])]
+    rows += [(f"ln Gamma, N/n = {r:g}", *mean_of_runs(np.log(32 * C[:, j]))) for j, r in enumerate(ratios)]
+    rows += [(f"ln Gamma of ticket {i}", v, 0.0) for i, v in enumerate(ticket[:4])]
+    rows += [(f"ln Gamma at the edge, run {i}", v, 0.0) for i, v in enumerate(edge[:4])]
+
+    def figure(axes: Any) -> None:
+        first, second, third, fourth = axes
+        training = groks[0][0]
+        v = training.watched["asymmetry"]
+        first.plot(training.steps, training.train_accuracy, label="examples")
+        first.plot(training.steps, training.test_accuracy, label="tests")
+        first.plot(v.steps, v.values / v.values.max(), label="orbit variance")
+        first.set(xlabel="step", ylabel="share", title="Sums modulo 17")
+        second.plot(ratios, np.exp(np.log(errors).mean(axis=0)), "o-", label="test error")
+        second.plot(ratios, np.exp(np.log(32 * C).mean(axis=0)), "s--", label="Gamma, batches of 32")
+        second.axhline(1.0, ls=":", color="0.4")
+        # below N = n descent has come to the minimum: mu = 0 up to rounding
+        second.set(xscale="log", yscale="log", xlabel="N/n", ylim=(1e-7, 1e2), title="Random features")
+        for s in tickets[:4]:
+            third.plot(s.steps, 32 * s.C)
+        third.axhline(1.0, ls=":", color="0.4")
+        third.set(yscale="log", xlabel="step", ylabel="Gamma, batches of 32", title="Four winning tickets")
+        for e in edges[:4]:
+            drawn = fourth.plot(e.steps, 8 * e.signals.C, "o-", ms=4)[0]
+            fourth.plot(e.steps, e.threshold / e.eta, "^:", ms=5, color=drawn.get_color())
+        fourth.plot([], [], "o-", color="0.3", label="Gamma, batches of 8")
+        fourth.plot([], [], "^:", color="0.3", label="eta*/eta")
+        fourth.axhline(1.0, ls=":", color="0.4")
+        fourth.set(yscale="log", xlabel="step", title="At the edge, four runs")
+
+    table = Table("Four phenomena", ("quantity", "value", "error"), tuple(rows))
+    return Evidence(stated, corrected, [table], figure, panels=4)

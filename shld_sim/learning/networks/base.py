@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ class Workspace:
 
     def __call__(self, name: str, *shape: int) -> Any:
         """Return an array of this shape with arbitrary contents, the same memory each time."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         held = self._arrays.get(name)
         if held is None or held.size < size:
             held = self._arrays[name] = np.empty(size, self.dtype)
@@ -52,7 +53,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Number of parameters."""
-        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+        return sum(math.prod(shape) for shape in self.shapes.values())
 
     def initial(self, seed: int | np.random.SeedSequence = 0) -> Array:
         """Draw first parameters.
@@ -87,11 +88,13 @@ class Network:
         ValueError
             If the last axis has another length.
         """
-        if theta.ndim == 0 or theta.shape[-1] != self.n_parameters:
-            raise ValueError(f"theta must have {self.n_parameters} parameters on its last axis, got {theta.shape}")
+        shapes = self.shapes
+        sizes = [math.prod(shape) for shape in shapes.values()]
+        if theta.ndim == 0 or theta.shape[-1] != sum(sizes):
+            raise ValueError(f"theta must have {sum(sizes)} parameters on its last axis, got {theta.shape}")
         found, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + int(np.prod(shape))
+        for (name, shape), size in zip(shapes.items(), sizes, strict=True):
+            stop = start + size
             found[name] = theta[..., start:stop].reshape(theta.shape[:-1] + shape)
             start = stop
         return found

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+SMALL = 500_000  # multiplications up to which a full matrix is faster than a sparse one
+
 
 def symbols(inputs: ArrayLike, n_symbols: int, slots: int) -> NDArray[np.int64]:
     """Return inputs as symbols of shape (n, slots), or raise naming ``inputs``."""
@@ -31,10 +33,15 @@ def look_up(tables: Any, x: NDArray[np.int64], out: Any, spare: Any) -> Any:
 def collect(rows: Any, x: NDArray[np.int64], tables: Any) -> None:
     """Add row i of ``rows`` to ``tables[s, x[i, s]]`` for every slot s: the transpose of `look_up`."""
     slots, n_symbols, width = tables.shape
-    places = (x + n_symbols * np.arange(slots)).ravel()
-    ends = np.arange(0, len(places) + 1, slots)
-    one_hot = sparse.csr_matrix((np.ones(len(places)), places, ends), shape=(len(x), slots * n_symbols))
-    flat = tables.reshape(slots * n_symbols, width)
+    places, size = x + n_symbols * np.arange(slots), slots * n_symbols
+    flat = tables.reshape(size, width)
+    one_hot: Any
+    if len(x) * size * width <= SMALL:
+        one_hot = np.zeros((len(x), size))
+        one_hot[np.arange(len(x))[:, None], places] = 1.0
+    else:
+        ends = np.arange(0, places.size + 1, slots)
+        one_hot = sparse.csr_matrix((np.ones(places.size), places.ravel(), ends), shape=(len(x), size))
     flat += one_hot.T @ rows
 
 

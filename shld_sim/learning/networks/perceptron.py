@@ -93,7 +93,7 @@ class Perceptron(Network):
 
     def _by_slot(self, first: Any) -> Any:
         """Return the first weights as one matrix (units, embedding) for every slot: a view."""
-        return np.moveaxis(first.reshape(*first.shape[:-1], self.slots, self.embedding), -2, -3)
+        return first.reshape(*first.shape[:-1], self.slots, self.embedding).swapaxes(-2, -3)
 
     def _prepare(self, w: Weights) -> Weights:
         # table[s] = E W1_s^T
