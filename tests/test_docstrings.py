@@ -19,6 +19,7 @@ NAMESPACES = (
     "shld_sim.diagnostics",
     "shld_sim.learning",
     "shld_sim.plotting",
+    "shld_sim.tracking",
     "shld_sim.claims",
 )
 
