@@ -6,7 +6,7 @@ from shld_sim.plotting.lines import committor, current, eigenfunctions, exit_pro
 from shld_sim.plotting.maps import committor_map, current_map, density_map, mode_map
 from shld_sim.plotting.rates import escape, exit_times
 from shld_sim.plotting.style import PALETTE, finish, formula_svg, new_figure, save, svg
-from shld_sim.plotting.training import show_now, training, window
+from shld_sim.plotting.trainings import show_now, training, window
 
 __all__ = [
     "PALETTE",

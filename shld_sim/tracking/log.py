@@ -30,11 +30,18 @@ class Log:
     ----------
     metadata : mapping, optional
         Whatever belongs to the run; `Tracker` writes it on the first line of its file.
+
+    Attributes
+    ----------
+    metadata : dict
+        The same.
+    rewinds : list of int
+        Steps to which the run went back; what was recorded from there on is forgotten.
     """
 
     def __init__(self, metadata: Mapping[str, Any] | None = None) -> None:
         self.metadata: dict[str, Any] = dict(metadata or {})
-        self.rewinds = 0
+        self.rewinds: list[int] = []
         self._columns: dict[str, tuple[list[int], list[Any]]] = {}
         self._seen: tuple[list[int], list[float]] = ([], [])
 
@@ -259,7 +266,7 @@ class Log:
             i = bisect_left(steps, step)
             del steps[i:], kept[i:]
         self._columns = {name: column for name, column in self._columns.items() if column[0]}
-        self.rewinds += 1
+        self.rewinds.append(step)
 
 
 def _append(steps: list[int], values: list[Any], step: int, value: Any) -> None:
