@@ -99,6 +99,11 @@ COMPARED = {
     },
     # rates of simulated paths with inertia against half the spectral gap of Kramers' equation
     "09_underdamped_turnover": {"rate, friction = 0.1", "rate, friction = 1", "rate, friction = 10"},
+    # signal and noise on file, and the loss, at rest with each step against the exact stationary law
+    "15_watch_a_training": {
+        *(f"E|mu|^2/E|g|^2 at rest, eta = {eta}" for eta in (0.8, 0.2, 0.05)),
+        *(f"excess loss at rest, eta = {eta}" for eta in (0.8, 0.2, 0.05)),
+    },
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -272,6 +277,20 @@ def test_grokking(results):
         assert C[0] < 0.02 and (np.diff(C) < 0).all()
         assert numbers[f"largest p, seed {seed}"] < 0.02
         assert numbers[f"share of the strongest frequency, end, seed {seed}"] > 2 * random
+
+
+def test_watching(results):
+    numbers, _ = results("15_watch_a_training")
+    assert numbers["steps on file, bowl"] == 4500
+    assert abs(numbers["S_p at rest, eta = 0.8"]) < 0.1 < 1.0 < numbers["S_p after the step was changed to 0.8"]
+    assert abs(numbers["S_p at rest, eta = 0.2"]) < 0.1 < 1.0 < numbers["S_p after the step was changed to 0.2"]
+    assert numbers["smallest S, bowl"] == 1.5  # never near 0
+    assert numbers["lmax by 20 products / by the whole Hessian"] == pytest.approx(1.0, abs=0.01)
+    assert numbers["p at the end, perceptron"] < 0.2 < numbers["p at the start, perceptron"] < 0.5
+    assert numbers["loss at the end, perceptron"] < 0.05 * numbers["loss at the start, perceptron"]
+    assert numbers["share of steps with S_p < 0, perceptron"] > 0.5
+    early, late = numbers["E|mu|^2/E|g|^2 at rest, eta = 0.8"], numbers["E|mu|^2/E|g|^2 at rest, eta = 0.2"]
+    assert misfits({"mixed": (early[0], early[1], late[2])})
 
 
 def test_spectrum_and_relaxation(results):

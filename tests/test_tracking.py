@@ -529,15 +529,17 @@ def test_panels(full):
     labels = [ax.get_ylabel() for ax in fig.axes]
     assert labels == ["loss", "accuracy", "signal/noise C", "p", "margin", "largest curvature", "tail index", "extra"]
     loss, _, C, p, margin, *_ = fig.axes
-    assert [line.get_label() for line in loss.get_lines()] == ["loss", "test_loss"]
-    np.testing.assert_array_equal(loss.get_lines()[1].get_ydata(), full.series("test_loss")[1])
+    named = {line.get_label(): line for ax in fig.axes for line in ax.get_lines() if line.get_label()[0] != "_"}
+    assert loss.get_legend_handles_labels()[1] == ["loss", "test_loss"]
+    np.testing.assert_array_equal(named["test_loss"].get_ydata(), full.series("test_loss")[1])
     assert C.get_yscale() == loss.get_yscale() == "log" and p.get_ylim() == (0.0, 1.0)
     states = [text.get_text() for text in p.texts]
     assert states == [row.state for row in diagnostics.GUIDE]  # each in the middle of its band
     assert [text.xy[1] for text in p.texts] == [0.5 * (row.low + row.high) for row in diagnostics.GUIDE]
-    needed = next(line for line in p.get_lines() if line.get_label() == "needed")
-    np.testing.assert_allclose(needed.get_ydata(), 0.25 * (1 + np.arange(50) / 50))
-    np.testing.assert_array_equal(margin.get_lines()[1].get_ydata(), full.series("S_p")[1])
+    np.testing.assert_allclose(named["needed"].get_ydata(), 0.25 * (1 + np.arange(50) / 50))
+    label = margin.get_legend_handles_labels()[1][1]
+    assert "2p" in label
+    np.testing.assert_array_equal(named[label].get_ydata(), full.series("S_p")[1])
     assert fig.axes[-1].get_xlabel() == "step"
     assert [ax.get_ylabel() for ax in full.plot(columns=["extra", "p"], figure=fig).axes] == ["p", "extra"]
 
@@ -556,9 +558,14 @@ def test_long_lines_are_thinned_to_their_extremes():
 
 def test_points_that_stand_alone_are_seen():
     y = np.full(100, np.nan)
-    y[::7] = 1.0
-    assert plotting.training({"y": (np.arange(100), y)}).axes[0].get_lines()[0].get_marker() == "o"
-    assert plotting.training({"y": (np.arange(100), np.ones(100))}).axes[0].get_lines()[0].get_marker() == ""
+    y[::7] = y[60:90] = 1.0
+    _, points = plotting.training({"y": (np.arange(100), y)}).axes[0].get_lines()
+    assert points.get_marker() == "o"
+    assert points.get_xdata().tolist() == [*range(0, 57, 7), 91, 98]
+    _, points = plotting.training({"y": (np.arange(100), np.ones(100))}).axes[0].get_lines()
+    assert len(points.get_xdata()) == 0
+    _, points = plotting.training({"y": (np.arange(30), np.ones(30))}).axes[0].get_lines()
+    assert len(points.get_xdata()) == 30  # few, and so all of them
 
 
 def test_files_are_replaced_in_one_move(full, tmp_path):

@@ -152,8 +152,9 @@ def _panel(ax: Axes, label: str, members: list[str], series: Series) -> None:
             (at, low), (_, high) = _numbers(series[f"{name} low"]), _numbers(series[f"{name} high"])
             if len(low) == len(high):
                 ax.fill_between(at, low, high, color=color, alpha=0.18, lw=0)
-        marker = "o" if _scattered(values) else ""
-        ax.plot(*_thinned(steps, values), marker=marker, ms=3.5, lw=1.6, color=color, label=SHOWN.get(name, name))
+        ax.plot(*_thinned(steps, values), lw=1.6, color=color, label=SHOWN.get(name, name))
+        alone = _alone(values)
+        ax.plot(steps[alone], values[alone], "o", ms=3.5, color=color)
     if logarithmic:
         positive = finite[finite > 0.0]
         ax.set_yscale("log")
@@ -167,10 +168,10 @@ def _panel(ax: Axes, label: str, members: list[str], series: Series) -> None:
         ax.axhline(REFERENCE[label], color=INK, lw=0.8, ls=":")
 
 
-def _scattered(values: NDArray[np.float64]) -> bool:
-    """Return whether points are few, or some stand alone, so that a line does not show them."""
+def _alone(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell the points that a line does not show, those between two gaps; all of them where they are few."""
     seen = np.concatenate([[False], np.isfinite(values), [False]])
-    return bool(seen.sum() < 40 or (seen[1:-1] & ~seen[:-2] & ~seen[2:]).any())
+    return seen[1:-1] & ((seen.sum() < 40) | (~seen[:-2] & ~seen[2:]))
 
 
 def _guide(ax: Axes, series: Series) -> None:
