@@ -104,11 +104,15 @@ COMPARED = {
         *(f"E|mu|^2/E|g|^2 at rest, eta = {eta}" for eta in (0.8, 0.2, 0.05)),
         *(f"excess loss at rest, eta = {eta}" for eta in (0.8, 0.2, 0.05)),
     },
+    # means of what the tracker makes of tensors against the moments of all gradients, in NumPy
+    "16_watch_pytorch": {"signal, linear", "noise, linear"},
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
     "21_rare_events": {"T by splitting, dE/D = 4", "T by splitting, dE/D = 25", "T by waiting, dE/D = 4"},
 }
+
+NEEDS = {"16_watch_pytorch": "torch"}  # what an example cannot do without, and shld_sim can
 
 
 def load(path):
@@ -124,6 +128,8 @@ def results(tmp_path_factory):
     made = {}
 
     def run(name):
+        if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+            pytest.skip(f"{name} needs {NEEDS[name]}, which is not installed")
         if name not in made:
             home = tmp_path_factory.mktemp(name)
             made[name] = (load(ROOT / "examples" / f"{name}.py").main(home, quick=True), sorted(home.iterdir()))
@@ -291,6 +297,20 @@ def test_watching(results):
     assert numbers["share of steps with S_p < 0, perceptron"] > 0.5
     early, late = numbers["E|mu|^2/E|g|^2 at rest, eta = 0.8"], numbers["E|mu|^2/E|g|^2 at rest, eta = 0.2"]
     assert misfits({"mixed": (early[0], early[1], late[2])})
+
+
+def test_watching_pytorch(results):
+    numbers, _ = results("16_watch_pytorch")
+    assert numbers["lmax / NumPy, linear"] == pytest.approx(1.0, abs=1e-6)
+    assert numbers["loss at the end"] < 0.5 * numbers["loss at the start"]
+    assert numbers["p at the end"] < numbers["p at the start"]
+
+
+def test_without_pytorch_the_example_says_so(monkeypatch, capsys, tmp_path):
+    example = load(ROOT / "examples" / "16_watch_pytorch.py")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert example.main(tmp_path) == {} and not list(tmp_path.iterdir())
+    assert capsys.readouterr().out == "this example needs PyTorch, which is not installed: pip install torch\n"
 
 
 def test_spectrum_and_relaxation(results):

@@ -541,7 +541,8 @@ def test_panels(full):
     assert "2p" in label
     np.testing.assert_array_equal(named[label].get_ydata(), full.series("S_p")[1])
     assert fig.axes[-1].get_xlabel() == "step"
-    assert [ax.get_ylabel() for ax in full.plot(columns=["extra", "p"], figure=fig).axes] == ["p", "extra"]
+    few = full.plot(columns=["extra", "S_p", "test_loss"], figure=fig)
+    assert few is fig and [ax.get_ylabel() for ax in few.axes] == ["test_loss", "margin $S_p$", "extra"]
 
 
 def test_long_lines_are_thinned_to_their_extremes():

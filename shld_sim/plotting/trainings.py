@@ -35,6 +35,8 @@ LOGARITHMIC = frozenset({"loss", "signal/noise C", "tail index", "learning_rate"
 REFERENCE = {"signal/noise C": 1.0, "margin": 0.0, "tail index": 2.0}
 SHOWN = {"S": r"$S = 2/\eta - \lambda_{max}$", "S_p": r"$S_p = 2p/\eta - \lambda_{max}$"}
 
+SHORT = {"S": "margin $S$", "S_p": "margin $S_p$"}
+
 
 def training(series: Series, fig: Figure | None = None, *, columns: Iterable[str] | None = None) -> Figure:
     """Draw series of numbers in stacked panels over the step: losses, shares, C, p, margins, curvature, tail index, the rest.
@@ -82,6 +84,8 @@ def training(series: Series, fig: Figure | None = None, *, columns: Iterable[str
     for ax, (label, members) in zip(axes, panels, strict=True):
         _panel(ax, label, members, series)
         ax.tick_params(labelbottom=ax is axes[-1])
+        if len(members) == 1 and label in ("loss", "accuracy", "margin"):
+            label = SHORT.get(members[0], members[0])
         finish(ax, "step" if ax is axes[-1] else "", label)
         legend = ax.get_legend()
         if legend is not None and len(ax.get_legend_handles_labels()[1]) == 1:
