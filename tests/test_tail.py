@@ -148,6 +148,14 @@ def test_tabulated_density_is_exact():
         np.testing.assert_allclose(tail._log_density(alpha)(u), exact, atol=1e-4)
 
 
+def test_tabulated_quantiles_are_exact():
+    alphas, ratios, widths, densities = tail._mcculloch()
+    for i in (0, 47, 100, 163, 260, 300):
+        q = theory.stable_ppf([0.95, 0.75], float(alphas[i]))
+        assert (ratios[i], widths[i]) == pytest.approx((q[0] / q[1], 2.0 * q[1]), rel=1e-6)
+        assert densities[:, i] == pytest.approx(theory.stable_pdf(q, float(alphas[i])), rel=1e-5)
+
+
 def test_normal_data_have_index_two():
     x = np.random.default_rng(8).standard_normal(5000)
     for fit in FITS[1:]:
