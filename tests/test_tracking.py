@@ -593,8 +593,9 @@ def test_live_drawing_is_thinned_by_time(monkeypatch, tmp_path):
             now[0] += 0.01
             tracker.log(step, loss=1.0)
         begun = [at for at, _ in drawings]
-        assert 4 <= len(begun) <= 6 and begun[0] == pytest.approx(1.0, abs=0.02)
-        assert np.diff(begun).min() >= 2.0 / 0.05 - 1e-6  # at most 5 % of the time
+        assert len(begun) == 5 and begun[0] == pytest.approx(1.0, abs=0.02)
+        # after the first, whose cost nobody knew: at most 5 % of the time
+        assert all(2.0 * (i + 2) <= 0.05 * at + 1e-6 for i, at in enumerate(begun[1:]))
     assert drawings[-1][1] == 20_000  # the last one shows the end
 
 

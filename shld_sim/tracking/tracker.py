@@ -62,7 +62,7 @@ class Tracker(Log):
     live : bool or path-like
         Draw while the loop runs: in a window (True), or to a .png, .pdf or .svg that is replaced in one move.
     redraw : float
-        Seconds between two drawings at least; more where drawing would take above 5 % of the time.
+        Seconds between two drawings at least; more where drawing would take above 5 % of the time since the start.
 
     Raises
     ------
@@ -108,7 +108,8 @@ class Tracker(Log):
         )
         self.live = _live(live)
         self._redraw = _checks.positive("redraw", redraw)
-        self._next_drawing = time.monotonic() + self._redraw
+        self._start, self._spent = time.monotonic(), 0.0  # seconds on drawings
+        self._next_drawing = self._start + self._redraw
         self._figure: Figure | None = _window() if self.live is True else None
         self._undrawn = self._begun = self._closed = self._torn = False
         self.path = None if path is None else Path(path)
@@ -270,7 +271,7 @@ class Tracker(Log):
         self._torn = False
 
     def _draw(self) -> None:
-        """Draw now, and fix when to draw next: drawing takes no more than its share of the time."""
+        """Draw now, and fix when to draw next: when one more such drawing leaves all of them with their share of the time."""
         if not self.numbers():
             return
         begun = time.monotonic()
@@ -285,7 +286,8 @@ class Tracker(Log):
             warnings.warn(f"live: the picture was not drawn ({type(error).__name__}: {error})", stacklevel=3)
         self._undrawn = False
         now = time.monotonic()
-        self._next_drawing = now + max(self._redraw, (now - begun) * (1.0 / SHARE - 1.0))
+        self._spent += now - begun
+        self._next_drawing = max(now + self._redraw, self._start + (self._spent + now - begun) / SHARE)
 
     def close(self) -> None:
         """Draw what was not drawn yet and close the file; what was recorded can still be read."""
