@@ -433,10 +433,13 @@ def test_a_reader_follows(tmp_path):
         file.write(b'"values":{"loss":3.0}}\n')
     assert reader.update() == 1 and reader.log.series("loss")[1].tolist() == [1.0, 2.0, 3.0]
     tracker.close()
-    with Tracker(path, overwrite=True) as tracker:
-        tracker.log(0, loss=9.0)
-    reader.update()
-    assert reader.log.series("loss")[1].tolist() == [9.0]
+    for n in (1, 50):  # shorter and longer than what was read
+        time.sleep(0.002)  # the header tells milliseconds
+        with Tracker(path, overwrite=True) as tracker:
+            for step in range(n):
+                tracker.log(step, loss=9.0)
+        reader.update()
+        assert reader.log.series("loss")[1].tolist() == [9.0] * n
 
 
 # ---- refusals ----

@@ -35,7 +35,7 @@ class Reader:
         self._end = 0  # of the last whole line
         self._lines = 0
         self._rest = b""
-        self._identity: tuple[int, int] | None = None
+        self._first = b""
 
     def update(self) -> int:
         """Take up new lines; a last line without its end waits for it. A file that was written anew is read anew.
@@ -59,16 +59,15 @@ class Reader:
     def _update(self) -> tuple[int, list[int]]:
         """Return the number of lines taken up and the numbers of the lines that make no sense."""
         with open(self.path, "rb") as file:
-            found = os.fstat(file.fileno())
-            identity = (found.st_dev, found.st_ino)
-            if found.st_size < self._end or self._identity not in (None, identity):
-                self.log, self._end, self._lines = Log(), 0, 0
-            self._identity = identity
+            # the first line names the moment at which the file was begun
+            if file.read(len(self._first)) != self._first or os.fstat(file.fileno()).st_size < self._end:
+                self.log, self._end, self._lines, self._first = Log(), 0, 0, b""
             file.seek(self._end)
             text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
         if self._end == 0:
             self._check_start(whole or text, bool(whole))
+            self._first = whole[: whole.find(b"\n") + 1]
         self._end += len(whole)
         self._rest = text[len(whole) :]
         skipped = []
