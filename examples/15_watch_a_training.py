@@ -34,7 +34,7 @@ def gradients(network, task, theta: np.ndarray, batch: int, rng: np.random.Gener
     return each.reshape(BATCHES, batch, -1).mean(axis=1)
 
 
-def ratio(part: np.ndarray, whole: np.ndarray, blocks: int = 15) -> tuple[float, float]:
+def ratio(part: np.ndarray, whole: np.ndarray, blocks: int = 20) -> tuple[float, float]:
     """Return the ratio of two means and its standard error from means of blocks."""
     value = float(part.mean() / whole.mean())
     rest = np.array([block.mean() for block in np.array_split(part - value * whole, blocks)])
@@ -47,7 +47,7 @@ def bowl(numbers: dict, out_dir: Path, folder: Path, steps: int) -> None:
     network, task = learning.Bowl((1.0,) * d), learning.noisy_quadratic([1.0] * d, noise=1.0, n=1000)
     theta = np.full(d, 6.0)
     least = network.loss(task.targets.mean(axis=0), task.inputs, task.targets)
-    spread = float(task.targets.var(axis=0).sum())  # tr S of an example
+    spread = task.targets.var(axis=0)  # diagonal of S of an example
     with shld.Tracker(folder / "bowl.jsonl", metadata={"batch": b, "d": d}) as tracker:
         for step in range(3 * steps):
             eta = 0.8 / 4.0 ** (step // steps)
@@ -62,8 +62,11 @@ def bowl(numbers: dict, out_dir: Path, folder: Path, steps: int) -> None:
         eta = 0.8 / 4.0**i
         rest = slice(i * steps + steps // 4, (i + 1) * steps)  # after the descent
         numbers[f"E|mu|^2/E|g|^2 at rest, eta = {eta:g}"] = (*ratio(signal[rest], (signal + noise)[rest]), 0.5 * eta)
-        expected = 0.5 * spread * theory.descent_variance(1.0, 1.0, eta, b)
-        numbers[f"excess loss at rest, eta = {eta:g}"] = (*ratio(loss[rest], np.ones(loss[rest].size)), expected)
+        variance = spread * theory.descent_variance(1.0, 1.0, eta, b)
+        # normal coordinates, whose squares are correlated as (1 - eta)^(2k)
+        times = (1 + (1 - eta) ** 2) / (1 - (1 - eta) ** 2)
+        error = float(np.sqrt(0.5 * (variance**2).sum() * times / loss[rest].size))
+        numbers[f"excess loss at rest, eta = {eta:g}"] = float(loss[rest].mean()), error, float(0.5 * variance.sum())
         early = log.series("S_p")[1][i * steps : i * steps + 3].mean()
         numbers[f"S_p at rest, eta = {eta:g}"] = float(log.series("S_p")[1][rest].mean())
         numbers[f"S_p after the step was changed to {eta:g}"] = float(early)
@@ -118,8 +121,8 @@ def main(out_dir: Path = FIGURES, quick: bool = False) -> dict:
     out_dir.mkdir(parents=True, exist_ok=True)
     numbers: dict = {}
     with tempfile.TemporaryDirectory() as folder:
-        bowl(numbers, out_dir, Path(folder), 1500 if quick else 10_000)
-        perceptron(numbers, out_dir, Path(folder), 300 if quick else 1000)
+        bowl(numbers, out_dir, Path(folder), 1000 if quick else 10_000)
+        perceptron(numbers, out_dir, Path(folder), 200 if quick else 1000)
     return numbers
 
 

@@ -287,7 +287,7 @@ def test_grokking(results):
 
 def test_watching(results):
     numbers, _ = results("15_watch_a_training")
-    assert numbers["steps on file, bowl"] == 4500
+    assert numbers["steps on file, bowl"] == 3000
     assert abs(numbers["S_p at rest, eta = 0.8"]) < 0.1 < 1.0 < numbers["S_p after the step was changed to 0.8"]
     assert abs(numbers["S_p at rest, eta = 0.2"]) < 0.1 < 1.0 < numbers["S_p after the step was changed to 0.2"]
     assert numbers["smallest S, bowl"] == 1.5  # never near 0
