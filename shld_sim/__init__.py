@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shld_sim.grid import FokkerPlanck, Grid
     from shld_sim.learning import HarmonicLearner
     from shld_sim.rare import rare_exit
+    from shld_sim.tracking import Tracker, read_log
 
 # Names that are loaded on first use, and the modules they come from.
 _LAZY = {
@@ -49,7 +50,9 @@ _LAZY = {
     "learning": "shld_sim.learning",
     "plotting": "shld_sim.plotting",
     "rare_exit": "shld_sim.rare",
+    "read_log": "shld_sim.tracking",
     "theory": "shld_sim.theory",
+    "Tracker": "shld_sim.tracking",
 }
 
 __all__ = [
@@ -96,6 +99,7 @@ __all__ = [
     "SweepResult",
     "Table",
     "TiltedDoubleWell",
+    "Tracker",
     "Underdamped",
     "Washboard",
     "__version__",
@@ -105,6 +109,7 @@ __all__ = [
     "learning",
     "plotting",
     "rare_exit",
+    "read_log",
     "resume",
     "simulate",
     "sweep",

@@ -23,7 +23,7 @@ from shld_sim.cli import equations, escape, figures, parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PNG = b"\x89PNG\r\n\x1a\n"
-COMMANDS = ("verify", "simulate", "escape", "claims", "figures", "info")
+COMMANDS = ("verify", "simulate", "escape", "claims", "track", "figures", "info")
 
 
 def run(*words, **options):

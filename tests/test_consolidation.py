@@ -80,6 +80,26 @@ def test_plug_in_is_biased_by_one_over_n_and_the_others_are_not(C):
     assert np.mean(plug_in) - C > 5 * np.std(plug_in) / math.sqrt(len(plug_in))  # the same test refuses the plug-in
 
 
+def test_the_bias_of_the_plug_in_is_one_over_n():
+    """For n from 5 to 80, skew and heavy-tailed gradients of unequal variances: the excess is 1/n, and nothing is left of it."""
+    rng, d, C, repeats = np.random.default_rng(12), 60, 0.1, 400
+    scale = np.geomspace(1.0, 3.0, d) ** 0.5
+    mean = np.sqrt(C * (scale**2).sum() / d) * np.ones(d)
+    excess, left, errors = [], [], []
+    sizes = np.array([5, 10, 20, 40, 80])
+    for n in sizes:
+        noise = rng.standard_gamma(2.0, (repeats, n, d)) - 2.0  # variance 2, skewness sqrt 2
+        found = [consolidation(mean + scale * rows / math.sqrt(2.0)) for rows in noise]
+        plug_in = np.array([e.plug_in for e in found])
+        excess.append(plug_in.mean() - C)
+        left.append(np.mean([e.C for e in found]) - C)
+        errors.append(plug_in.std() / math.sqrt(repeats))
+    excess, left, errors = np.array(excess), np.array(left), np.array(errors)
+    allowed = 5 * errors + 0.1 / sizes  # what is left: tr S^2/(n (tr S)^2) and (1 + nC) 2/(n^2 d), relative to C + 1/n
+    assert (np.abs(excess - 1.0 / sizes) < allowed).all() and (np.abs(left) < allowed).all()
+    assert (excess > allowed).all()  # the same test refuses the plug-in at every n
+
+
 def covered(found, C):
     return np.mean([e.interval[0] <= C + 1e-12 and e.interval[1] >= C for e in found])
 

@@ -84,6 +84,37 @@ def test_gradients():
     assert diagnostics.diffusion_from_gradients_as_stated(g) == pytest.approx(found.D / eta, rel=1e-12)
 
 
+@pytest.mark.parametrize("noise", ["isotropic", "any"])
+def test_intervals_from_gradients_cover(noise):
+    rng, eta, repeats = np.random.default_rng(9), 0.1, 800
+    s = np.array([1.0, 1.0, 1.0]) if noise == "isotropic" else np.array([1.0, 2.0, 3.0])
+    n, exact = (10 if noise == "isotropic" else 100), eta * float(np.mean(s**2)) / 2.0  # one is exact, one for large n
+    g = 5.0 + s * rng.standard_normal((repeats, n, 3))
+    found = [diagnostics.diffusion_from_gradients(rows, eta, noise=noise) for rows in g]
+
+    def held(value):
+        return np.mean([e.interval[0] <= value <= e.interval[1] for e in found])
+
+    allowed = 5.0 * math.sqrt(0.95 * 0.05 / repeats)
+    assert abs(held(exact) - 0.95) < allowed
+    assert not abs(held(2.0 * exact) - 0.95) < allowed
+    values = np.array([e.D for e in found])
+    error = values.std() / math.sqrt(repeats)
+    assert abs(values.mean() - exact) < 5.0 * error
+    if n == 10:  # a variance over n would be 1/n too small
+        assert not abs(0.9 * values.mean() - exact) < 5.0 * error
+
+
+def test_intervals_with_a_known_drift_cover():
+    rng, k, repeats = np.random.default_rng(10), 10.0, 600
+    x = held(rng, k, 150, repeats)
+    found = [diagnostics.diffusion_constant(x[:, i], DT, drift=-k * x[:, i]) for i in range(repeats)]
+    inside = np.mean([e.interval[0] <= D <= e.interval[1] for e in found])
+    assert abs(inside - 0.95) < 5.0 * math.sqrt(0.95 * 0.05 / repeats)
+    blind = np.mean([e.interval[0] <= 1.3 * D <= e.interval[1] for e in found])
+    assert not abs(blind - 0.95) < 5.0 * math.sqrt(0.95 * 0.05 / repeats)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

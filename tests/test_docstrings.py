@@ -20,6 +20,7 @@ NAMESPACES = (
     "shld_sim.learning",
     "shld_sim.learning.experiments",
     "shld_sim.plotting",
+    "shld_sim.tracking",
     "shld_sim.claims",
 )
 

@@ -122,6 +122,13 @@ COMPARED = {
         "odds over B C_1, batches of 8, B = 512",
         "odds over B C_1, all examples, B = 32",
     },
+    # signal and noise on file, and the loss, at rest with each step against the exact stationary law
+    "15_watch_a_training": {
+        *(f"E|mu|^2/E|g|^2 at rest, eta = {eta}" for eta in (0.8, 0.2, 0.05)),
+        *(f"excess loss at rest, eta = {eta}" for eta in (0.8, 0.2, 0.05)),
+    },
+    # means of what the tracker makes of tensors against the moments of all gradients, in NumPy
+    "16_watch_pytorch": {"signal, linear", "noise, linear"},
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
@@ -141,6 +148,8 @@ COMPARED = {
     },
 }
 
+NEEDS = {"16_watch_pytorch": "torch"}  # what an example cannot do without, and shld_sim can
+
 
 def load(path):
     spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
@@ -155,6 +164,8 @@ def results(tmp_path_factory):
     made = {}
 
     def run(name):
+        if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+            pytest.skip(f"{name} needs {NEEDS[name]}, which is not installed")
         if name not in made:
             home = tmp_path_factory.mktemp(name)
             made[name] = (load(ROOT / "examples" / f"{name}.py").main(home, quick=True), sorted(home.iterdir()))
@@ -371,6 +382,34 @@ def test_tickets_and_flat_minima(results):
         assert numbers[f"p of batches of 32, mean of the training, {name}"] < 0.35  # stated: .65-.70 and .35-.40
     assert numbers["lmax, batches of 8"] < numbers["lmax, all examples"]
     assert numbers["p of batches of 32, all examples"] < 0.1  # stated: .52
+
+
+def test_watching(results):
+    numbers, _ = results("15_watch_a_training")
+    assert numbers["steps on file, bowl"] == 3000
+    assert abs(numbers["S_p at rest, eta = 0.8"]) < 0.1 < 1.0 < numbers["S_p after the step was changed to 0.8"]
+    assert abs(numbers["S_p at rest, eta = 0.2"]) < 0.1 < 1.0 < numbers["S_p after the step was changed to 0.2"]
+    assert numbers["smallest S, bowl"] == 1.5  # never near 0
+    assert numbers["lmax by 20 products / by the whole Hessian"] == pytest.approx(1.0, abs=0.01)
+    assert numbers["p at the end, perceptron"] < 0.2 < numbers["p at the start, perceptron"] < 0.5
+    assert numbers["loss at the end, perceptron"] < 0.05 * numbers["loss at the start, perceptron"]
+    assert numbers["share of steps with S_p < 0, perceptron"] > 0.5
+    early, late = numbers["E|mu|^2/E|g|^2 at rest, eta = 0.8"], numbers["E|mu|^2/E|g|^2 at rest, eta = 0.2"]
+    assert misfits({"mixed": (early[0], early[1], late[2])})
+
+
+def test_watching_pytorch(results):
+    numbers, _ = results("16_watch_pytorch")
+    assert numbers["lmax / NumPy, linear"] == pytest.approx(1.0, abs=1e-6)
+    assert numbers["loss at the end"] < 0.5 * numbers["loss at the start"]
+    assert numbers["p at the end"] < numbers["p at the start"]
+
+
+def test_without_pytorch_the_example_says_so(monkeypatch, capsys, tmp_path):
+    example = load(ROOT / "examples" / "16_watch_pytorch.py")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert example.main(tmp_path) == {} and not list(tmp_path.iterdir())
+    assert capsys.readouterr().out == "this example needs PyTorch, which is not installed: pip install torch\n"
 
 
 def test_spectrum_and_relaxation(results):

@@ -15,7 +15,7 @@ PACKAGE = "shld_sim"
 ORDER = (
     *("potentials", "schedules", "models", "domains", "engine", "records", "results", "simulate", "rare"),
     *("grid", "theory"),
-    *("diagnostics", "learning", "sweep", "plotting", "claims", "cli"),
+    *("diagnostics", "learning", "sweep", "plotting", "tracking", "claims", "cli"),
 )
 # Where the order alone would allow too much: the only layers that these may see.
 ONLY = {

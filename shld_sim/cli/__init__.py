@@ -1,4 +1,4 @@
-"""The command line: shld-sim verify | simulate | escape | claims | figures | info."""
+"""The command line: shld-sim verify | simulate | escape | claims | track | figures | info."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from shld_sim.cli.info import info
 from shld_sim.cli.ledger import list_claims, verify_claims
 from shld_sim.cli.output import WRONG, one_line
 from shld_sim.cli.simulation import simulate_paths
+from shld_sim.cli.tracking import track
 
 
 class Parser(argparse.ArgumentParser):
@@ -117,6 +118,21 @@ def make_parser() -> Parser:
     )
     sub.add_argument("--only", nargs="+", metavar="ID", help="ids, or patterns such as 'levy.*'")
     sub.add_argument("--statements", action="store_true", help="with the statement of each")
+
+    sub = command(
+        "track",
+        track,
+        "show the log of a training: the last steps, what they say, a figure",
+        "track run.jsonl",
+        "track run.jsonl --columns loss,C,p --output run.png",
+        "track run.jsonl --follow --output run.png",
+    )
+    sub.add_argument("file", metavar="FILE", help="log that shld_sim.Tracker writes")
+    sub.add_argument("--follow", action="store_true", help="go on as the file grows, until Ctrl-C")
+    sub.add_argument("--output", metavar="FIG.png", help="draw the log; with --follow again and again")
+    sub.add_argument("--columns", metavar="NAME,NAME", help="names to show and draw; default: the main ones")
+    sub.add_argument("--rows", type=int, default=10, metavar="N", help="steps to show; default: 10")
+    sub.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="between two looks; default: 1")
 
     sub = command("figures", figures, "draw the teaching pictures", "figures", "figures --out lecture")
     sub.add_argument("--out", default="figures", metavar="DIR", help="default: figures")

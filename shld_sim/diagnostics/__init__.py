@@ -30,6 +30,7 @@ from shld_sim.diagnostics.phases import (
     step_factor,
 )
 from shld_sim.diagnostics.precursor import Alignment, Precursors, alignment, jumps, precursors
+from shld_sim.diagnostics.relaxation import OrnsteinUhlenbeckFit, fit_ornstein_uhlenbeck
 from shld_sim.diagnostics.stable_fits import StableFit, stable_characteristic, stable_likelihood, stable_quantiles
 from shld_sim.diagnostics.symmetry import (
     CellEntropy,
@@ -45,6 +46,13 @@ from shld_sim.diagnostics.symmetry import (
 )
 from shld_sim.diagnostics.tail import HillPlot, TailIndex, block_sum, hill, hill_plot
 from shld_sim.diagnostics.tail_nulls import NullComparison, scale_mixture_null, shuffle_check
+from shld_sim.diagnostics.trajectories import (
+    DriftDiffusion,
+    NoisyDiffusion,
+    drift_diffusion,
+    drift_diffusion_kernel,
+    noisy_diffusion_constant,
+)
 from shld_sim.diagnostics.volume import Volume, union_of_balls, union_of_boxes, union_of_cells
 
 __all__ = [
@@ -53,8 +61,11 @@ __all__ = [
     "CellEntropy",
     "Consolidation",
     "DiffusionEstimate",
+    "DriftDiffusion",
     "EarlyStop",
+    "NoisyDiffusion",
     "OrbitEntropy",
+    "OrnsteinUhlenbeckFit",
     "Phase",
     "Volume",
     "advice",
@@ -66,8 +77,12 @@ __all__ = [
     "diffusion_from_gradients",
     "diffusion_from_gradients_as_stated",
     "diffusion_from_variance_as_stated",
+    "drift_diffusion",
+    "drift_diffusion_kernel",
+    "fit_ornstein_uhlenbeck",
     "intelligence",
     "intelligence_as_stated",
+    "noisy_diffusion_constant",
     "orbit",
     "orbit_entropy",
     "permutations",

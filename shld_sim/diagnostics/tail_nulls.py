@@ -129,7 +129,8 @@ def scale_mixture_null(
 
 def _compared(observed: float, null: list[float], confidence: float) -> NullComparison:
     level, drawn = _checks.probability("confidence", confidence), np.sort(np.array(null))
-    ends = np.quantile(drawn, [0.5 * (1.0 - level), 0.5 * (1.0 + level)])
+    # the nearest draws: an index may be infinite, and there is no way half from there
+    ends = drawn[np.rint(np.array([0.5 * (1.0 - level), 0.5 * (1.0 + level)]) * (len(drawn) - 1)).astype(int)]
     below, above = (1 + int((drawn <= observed).sum())), (1 + int((drawn >= observed).sum()))
     p_value = min(1.0, 2.0 * min(below, above) / (len(drawn) + 1))
     return NullComparison(observed, drawn, (float(ends[0]), float(ends[1])), p_value, level)

@@ -6,6 +6,7 @@ from shld_sim.plotting.lines import committor, current, eigenfunctions, exit_pro
 from shld_sim.plotting.maps import committor_map, current_map, density_map, mode_map
 from shld_sim.plotting.rates import escape, exit_times
 from shld_sim.plotting.style import PALETTE, finish, formula_svg, new_figure, save, svg
+from shld_sim.plotting.trainings import show_now, training, window
 
 __all__ = [
     "PALETTE",
@@ -27,7 +28,10 @@ __all__ = [
     "paths",
     "potential",
     "save",
+    "show_now",
     "survival",
     "svg",
     "tails",
+    "training",
+    "window",
 ]
