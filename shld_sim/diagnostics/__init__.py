@@ -29,6 +29,15 @@ from shld_sim.diagnostics.phases import (
     phase,
     step_factor,
 )
+from shld_sim.diagnostics.representation import (
+    Circle,
+    circle,
+    effective_frequencies,
+    effective_rank,
+    fourier_concentration,
+    fourier_shares,
+    participation_ratio,
+)
 from shld_sim.diagnostics.symmetry import (
     CellEntropy,
     OrbitEntropy,
@@ -90,6 +99,7 @@ __all__ = [
     "union_of_balls",
     "union_of_boxes",
     "union_of_cells",
+    "Circle",
     "Criticality",
     "CriticalityTracker",
     "HillPlot",
@@ -101,7 +111,13 @@ __all__ = [
     "TangentKernel",
     "TopEigenvalue",
     "block_sum",
+    "circle",
     "criticality_phi",
+    "effective_frequencies",
+    "effective_rank",
+    "fourier_concentration",
+    "fourier_shares",
+    "participation_ratio",
     "hill",
     "hill_plot",
     "kernel_distance",
