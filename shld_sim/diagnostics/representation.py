@@ -257,7 +257,7 @@ def _singular_values(matrix: ArrayLike) -> Array:
     M = _checks.finite_array("matrix", matrix)
     if M.ndim != 2 or M.size == 0:
         raise ValueError(f"matrix must have shape (m, n), got {M.shape}")
-    sigma = np.linalg.svd(M, compute_uv=False)
+    sigma = np.asarray(np.linalg.svd(M, compute_uv=False), dtype=np.float64)
     if sigma[0] == 0.0:
         raise ValueError("matrix must not be zero")
     return sigma

@@ -27,6 +27,7 @@ from shld_sim.learning.optimisers import (
     Optimiser,
     WarmUp,
 )
+from shld_sim.learning.prompting import SymmetryPrompting, symmetric_divergence, symmetry_gap
 from shld_sim.learning.tasks import (
     Task,
     comparison,
@@ -40,6 +41,7 @@ from shld_sim.learning.tasks import (
 )
 from shld_sim.learning.training import (
     Moment,
+    Objective,
     Series,
     Training,
     Watch,
@@ -60,12 +62,14 @@ __all__ = [
     "Loss",
     "Moment",
     "Network",
+    "Objective",
     "Optimiser",
     "Perceptron",
     "Product",
     "QuadraticNetwork",
     "Series",
     "SquaredError",
+    "SymmetryPrompting",
     "Task",
     "Training",
     "WarmUp",
@@ -85,5 +89,7 @@ __all__ = [
     "step_advice",
     "swap",
     "swap_and_negate",
+    "symmetric_divergence",
+    "symmetry_gap",
     "train",
 ]

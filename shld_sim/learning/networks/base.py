@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class Workspace:
 
     def __call__(self, name: str, *shape: int) -> Any:
         """Return an array of this shape with arbitrary contents, the same memory each time."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         held = self._arrays.get(name)
         if held is None or held.size < size:
             held = self._arrays[name] = np.empty(size, self.dtype)
@@ -52,7 +53,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Number of parameters."""
-        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+        return sum(math.prod(shape) for shape in self.shapes.values())
 
     def initial(self, seed: int | np.random.SeedSequence = 0) -> Array:
         """Draw first parameters.
@@ -91,7 +92,7 @@ class Network:
             raise ValueError(f"theta must have {self.n_parameters} parameters on its last axis, got {theta.shape}")
         found, start = {}, 0
         for name, shape in self.shapes.items():
-            stop = start + int(np.prod(shape))
+            stop = start + math.prod(shape)
             found[name] = theta[..., start:stop].reshape(theta.shape[:-1] + shape)
             start = stop
         return found
@@ -248,6 +249,49 @@ class Network:
         """
         theta, x, y = self._checked(theta, inputs, targets)
         return self._total(theta, x, y, with_loss=False)[1]
+
+    def value_and_gradient(
+        self, theta: ArrayLike, inputs: ArrayLike, function: Callable[[Array], tuple[float, Array]]
+    ) -> tuple[float, Array]:
+        r"""Return any function of the outputs for all these inputs together, and its gradient by the parameters.
+
+        .. math:: \nabla_\theta\,\phi(f(x_1), \dots, f(x_n)) = \sum_i J_i^T\,\partial\phi/\partial f(x_i)
+
+        A mean of losses of single examples is cheaper by `loss_and_gradient`, block by block; this one holds the hidden units of
+        all inputs.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_parameters,)
+            Parameters.
+        inputs : array_like, shape (n, ...)
+            One example a row.
+        function : callable
+            ``function(outputs) -> (value, slope)`` with the outputs, shape (n, k), which it may overwrite, and the derivative of
+            the value by each of them, of the same shape.
+
+        Returns
+        -------
+        value : float
+            Value of the function.
+        gradient : ndarray, shape (n_parameters,)
+            Its gradient.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arguments of the wrong shape or range.
+        """
+        theta, x, _ = self._checked(theta, inputs, None)
+        ready, g, room = self._prepare(self.views(theta)), np.zeros_like(theta), Workspace(float)
+        into = self._opened(self.views(g))
+        F, memory = self._forward(ready, x, room)
+        value, R = function(F)
+        if np.shape(R) != (len(x), self._n_outputs):
+            raise ValueError(f"function must return slopes of shape {(len(x), self._n_outputs)}, got {np.shape(R)}")
+        self._backward(ready, x, memory, R, into, room)
+        self._close(ready, into)
+        return float(value), g
 
     def per_sample_gradients(self, theta: ArrayLike, inputs: ArrayLike, targets: ArrayLike) -> Array:
         """Return the gradient of the loss of each example; their mean is `gradient`.
