@@ -19,8 +19,9 @@ DOCUMENTS = {
     "sdsd": "Stochastic dynamics of symmetry and dimension",
     "levy": "Geometric Levy dynamics",
     "phase": "A theory of neural learning phase transitions",
+    "sym": "Symmetry prompting (a review of arXiv 2603.01968)",
 }
-MODULES = ("shld", "sdsd", "levy", "phase")  # one file per document
+MODULES = ("shld", "sdsd", "levy", "phase", "sym")  # one file per document
 T = TypeVar("T")
 
 

@@ -91,8 +91,8 @@ class SymmetryPrompting(Objective):
     renamed accordingly: a + b = b + a. With ``"relations"``, x = (a, c) and p' is composed of the predictions for (a, b) and
     (b, c), :math:`p'_k \propto \sum_{i\circ j = k} p_i(a, b)\,p_j(b, c)`, with the ``composition`` of the task: distances add
     along a shortest path, and a < b, b < c decide a < c. J is the `symmetric_divergence`; both sides are differentiated. Labels
-    are used by the first term alone. But the relations are all those of the task, with pairs to be tested on among them, and that b
-    lies between a and c is itself knowledge of the order. Prompting acts in training only; the network stays as it is.
+    are used by the first term alone. But the relations are all those of the task, with pairs to be tested on among them, and that
+    b lies between a and c is itself knowledge of the order. Prompting acts in training only; the network stays as it is.
 
     A step evaluates the n examples and, for m sampled symmetries, m more inputs (mirror) or 3 m (relations): its cost is linear
     in m.
