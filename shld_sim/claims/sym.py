@@ -244,7 +244,7 @@ def stages(run: Run) -> Evidence:
     definitions="The power of an embedding, mean removed, is divided among the frequencies 1 to (p - 1)/2; a character has one.",
     corrected="The embedding lies on several circles at once: the shares of the frequencies have an entropy less than "
     "that of a random embedding by ln 2 at least, half as many frequencies or fewer.",
-    corrected_formula=r"\mathrm{E}\,H \le \psi(m d + 1) - \psi(d + 1) - \ln 2,\quad m = \frac{p - 1}{2}",
+    corrected_formula=r"\mathrm{E}\,H \leq \psi(m d + 1) - \psi(d + 1) - \ln 2,\quad m = \frac{p - 1}{2}",
     rule=SETTING
     + "At the end: mean share of the strongest frequency, 1 (scale 1). Corrected: mean entropy of the shares, at "
     "most that of random rows in closed form less ln 2 (a logarithm: scale 1).",
