@@ -39,9 +39,8 @@ def symmetric_divergence(first: Any, second: Any) -> tuple[Array, Array, Array]:
     ----------
     H. Jeffreys, "An invariant form for the prior probability in estimation problems", Proc. Roy. Soc. A 186 (1946) 453.
     """
-    log_p, log_q = _log_softmax(first), _log_softmax(second)
-    p, q, ratio = np.exp(log_p), np.exp(log_q), log_p - log_q
-    change = p - q
+    (p, log_p), (q, log_q) = _softmax(first), _softmax(second)
+    change, ratio = p - q, log_p - log_q
     # dJ/df = p (l - <l>_p) + p - q with l = ln p - ln q, and the same with p and q exchanged
     by_first = p * (ratio - (p * ratio).sum(axis=1, keepdims=True)) + change
     by_second = q * ((q * ratio).sum(axis=1, keepdims=True) - ratio) - change
@@ -73,10 +72,9 @@ def symmetry_gap(network: Network, theta: ArrayLike, task: Task, kind: str = "mi
     ValueError
         If the task has no such symmetry.
     """
-    symmetry = _Symmetry(task, kind)
-    inputs = symmetry.groups(np.concatenate([task.inputs, task.test_inputs]), None, None)
-    outputs = network.outputs(theta, inputs.reshape(-1, inputs.shape[-1]))
-    values, _ = symmetry.divergence(outputs.reshape(len(inputs), -1, outputs.shape[1]))
+    symmetry, inputs = _Symmetry(task, kind), np.concatenate([task.inputs, task.test_inputs])
+    more, places = symmetry.drawn(inputs, None, None)
+    values, _ = symmetry.divergence(network.outputs(theta, np.concatenate([inputs, more]))[places])
     return float(values.mean())
 
 
@@ -189,16 +187,14 @@ class SymmetryPrompting(Objective):
         """
         if not isinstance(network.loss_function, CrossEntropy):
             raise ValueError(f"network must have the loss CrossEntropy(), got {network.loss_function!r}")
-        n, symmetry, groups = len(inputs), None, None
-        everything = inputs
+        n, symmetry, places, everything = len(inputs), None, None, inputs
         if self.weight > 0.0:
             symmetry = _Symmetry(task, self.kind)
-            groups = symmetry.groups(inputs, self.samples, rng)
-            everything = np.concatenate([inputs, groups.reshape(-1, groups.shape[-1])])
+            more, places = symmetry.drawn(inputs, self.samples, rng)
+            everything = np.concatenate([inputs, more])
 
         def of_outputs(F: Array) -> tuple[float, Array]:
-            log_p, R = _log_softmax(F[:n]), np.empty_like(F)
-            p = np.exp(log_p)
+            (p, log_p), R = _softmax(F[:n]), np.zeros_like(F)
             # -ln p_y, and p - [c = y]
             value = -log_p[np.arange(n), targets].mean()
             R[:n] = p
@@ -209,11 +205,12 @@ class SymmetryPrompting(Objective):
                 # dH/df = -p (ln p + H)
                 R[:n] -= self.entropy * p * (log_p + H)
             R[:n] /= n
-            if symmetry is not None and groups is not None:
-                m, size = groups.shape[:2]
-                J, slopes = symmetry.divergence(F[n:].reshape(m, size, -1))
+            if symmetry is not None:
+                J, slopes = symmetry.divergence(F[places])
                 value += self.weight * J.mean()
-                R[n:] = (self.weight / m * slopes).reshape(m * size, -1)
+                # no input stands at two places of one column
+                for column, slope in zip(places.T, np.moveaxis(slopes, 1, 0), strict=True):
+                    R[column] += self.weight / len(places) * slope
             return float(value), R
 
         value, g = network.value_and_gradient(theta, everything, of_outputs)
@@ -271,13 +268,23 @@ class _Symmetry:
             self.label = table[self.order]
             self.starts = np.searchsorted(self.label, np.arange(task.n_outputs))
 
-    def groups(self, inputs: Any, samples: int | None, rng: np.random.Generator | None) -> NDArray[np.int64]:
-        """Return inputs, shape (m, 2 or 3, slots): example and mirror image, or (a, b), (b, c) and (a, c)."""
+    def drawn(
+        self, inputs: Any, samples: int | None, rng: np.random.Generator | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return further inputs to evaluate, and the groups as places in ``inputs`` and these: shape (m, 2 or 3).
+
+        A group is an example and its mirror image, or (a, b), (b, c) and (a, c).
+        """
+        rows: Any = inputs if self.kind == "mirror" else self.task.relations
+        chosen = np.arange(len(rows))
+        if samples is not None and samples < len(rows) and rng is not None:
+            chosen = rng.choice(len(rows), samples, replace=False)
+        n, m = len(inputs), len(chosen)
         if self.kind == "mirror":
-            chosen = _drawn(inputs, samples, rng)
-            image, _ = self.task.mirror(chosen, np.zeros(len(chosen), np.int64))  # type: ignore[misc]
-            return np.stack([chosen, image], axis=1)
-        return _drawn(self.task.relations, samples, rng)[:, [[0, 1], [1, 2], [0, 2]]]
+            image, _ = self.task.mirror(rows[chosen], np.zeros(m, np.int64))  # type: ignore[misc]
+            return image, np.stack([chosen, n + np.arange(m)], axis=1)
+        groups = rows[chosen][:, [[0, 1], [1, 2], [0, 2]]]
+        return groups.reshape(3 * m, 2), n + np.arange(3 * m).reshape(m, 3)
 
     def divergence(self, outputs: Array) -> tuple[Array, Array]:
         """Return the divergence in each group and its derivative by the outputs, shape (m, 2 or 3, k)."""
@@ -305,12 +312,11 @@ class _Symmetry:
         return top + np.log(total), weights / total[:, self.label]
 
 
-def _drawn(rows: Any, samples: int | None, rng: np.random.Generator | None) -> Any:
-    if samples is None or samples >= len(rows) or rng is None:
-        return rows
-    return rows[rng.choice(len(rows), samples, replace=False)]
-
-
-def _log_softmax(outputs: Any) -> Array:
+def _softmax(outputs: Any) -> tuple[Array, Array]:
+    """Return e^f/sum e^f and its logarithm, one row for each."""
     rest = outputs - outputs.max(axis=1, keepdims=True)
-    return rest - np.log(np.exp(rest).sum(axis=1, keepdims=True))
+    p = np.exp(rest)
+    total = p.sum(axis=1, keepdims=True)
+    p /= total
+    rest -= np.log(total)
+    return p, rest
