@@ -68,10 +68,10 @@ EXPECTED = {
     "phase.early-stopping": "corrected",
     "phase.adaptive-lr": "corrected",
     "sym.loss": "supported",
-    "sym.stages": "corrected",
+    "sym.stages": "refuted",
     "sym.circle": "corrected",
     "sym.tasks": "corrected",
-    "sym.speedup": "supported",
+    "sym.speedup": "corrected",
 }
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED

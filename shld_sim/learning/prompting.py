@@ -187,9 +187,10 @@ class SymmetryPrompting(Objective):
         """
         if not isinstance(network.loss_function, CrossEntropy):
             raise ValueError(f"network must have the loss CrossEntropy(), got {network.loss_function!r}")
-        n, symmetry, places, everything = len(inputs), None, None, inputs
-        if self.weight > 0.0:
-            symmetry = _Symmetry(task, self.kind)
+        n, everything = len(inputs), inputs
+        symmetry = _Symmetry(task, self.kind) if self.weight > 0.0 else None
+        places = np.empty((0, 0), np.int64)
+        if symmetry is not None:
             more, places = symmetry.drawn(inputs, self.samples, rng)
             everything = np.concatenate([inputs, more])
 
