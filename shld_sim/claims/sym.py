@@ -395,29 +395,40 @@ def _tests_right(found: experiments.Prompting) -> Array:
     rule=SETTING.replace("weight decay 2", "no weight decay")
     + "Trainings with and without of the same seed are pairs. Mean of ln(T without/T with): at least 0.2, twice the "
     "resolution of a logarithm (scale 1), so that no difference does not hold. A training that never gets there "
-    "counts at its end, whichever kind it is: what is compared are restricted times. Corrected: of the tests whose "
-    "mirror image is an example, the mean share right at the end, at least 0.95, and its difference from that without"
-    " prompting, at least 0.2 (scale 1 for shares). (The first rule asked for the same mean with weight decay 2. It "
-    "was undecided, 0.15 with a standard deviation of 0.41 over 20 pairs: some 400 pairs would tell. The table shows "
-    "these trainings; the rule without weight decay was made after that, before any prompted training without it.)",
+    "counts at its end, whichever kind it is: what is compared are restricted times. And the share of the tests right"
+    " at the end, at least 0.95 (scale 1). Corrected: of the tests whose mirror image is an example, the mean share "
+    "right at the end, at least 0.95, and its difference from that without prompting, at least 0.2 (scale 1 for "
+    "shares). (The first rule asked for the same mean with weight decay 2. It was undecided, 0.15 with a standard "
+    "deviation of 0.41 over 20 pairs: some 400 pairs would tell. The table shows these trainings; the rule without "
+    "weight decay was made after that, before any prompted training without it. Standard deviations are not taken to "
+    "be less than one test or one record; that, and the share of all tests, which makes the verdict independent of "
+    "times that were never reached, came after it.)",
 )
 def speedup(run: Run) -> Evidence:
     """Compare the steps to 95 % of the tests, pair by pair, and divide the tests by what prompting touches.
 
-    The divergence is taken between examples and their mirror images. Of the tests about the share of examples, 70 %, are mirror images: with the symmetry and the examples learned by heart they are right. No term of the loss holds the others.
+    The divergence is taken between examples and their mirror images. Of the tests about the share of examples, 70 %, are
+    mirror images: with the symmetry and the examples learned by heart they are right. No term of the loss holds the others.
     """
     n = run.pick("pairs without weight decay", 12, 40)
     seeds, bare = [run.stream(i) for i in range(n)], learning.AdamW(0.03, 0.0)
     prompted, plain = (
         experiments.prompting(_sums, w, seeds, steps=STEPS, every=EVERY, optimiser=bare) for w in (1.0, 0.0)
     )
-    value, error = few(np.log(_restricted(plain) / _restricted(prompted)))
-    stated = [Test("mean of ln(T without/T with)", value, 2.0 * SHARE, error, "at least", scale=1.0)]
-    shares, others = _tests_right(prompted)[:, 0], _tests_right(plain)[:, 0]
+    gain, unit = np.log(_restricted(plain) / _restricted(prompted)), 1.0 / len(prompted.trainings[0].task.test_inputs)
+    shares, others, last = _tests_right(prompted)[:, 0], _tests_right(plain)[:, 0], prompted.test_accuracy[:, -1]
     label = "tests with their image among the examples"
+
+    def least(what: str, values: Array, bound: float, step: float) -> Test:
+        return Test(what, few(values, step)[0], bound, few(values, step)[1], "at least", scale=1.0)
+
+    stated = [
+        least("mean of ln(T without/T with)", gain, 2.0 * SHARE, EVERY / STEPS),
+        least("tests right at the end", last, 0.95, unit),
+    ]
     corrected = [
-        Test(f"{label}, right", few(shares)[0], 0.95, few(shares)[1], "at least", scale=1.0),
-        Test(f"{label}, gain", few(shares - others)[0], 2.0 * SHARE, few(shares - others)[1], "at least", scale=1.0),
+        least(f"{label}, right", shares, 0.95, unit),
+        least(f"{label}, gain", shares - others, 2.0 * SHARE, unit),
     ]
     rows, decayed = [], _runs(run)
     for decay, pair in ((0, (prompted, plain)), (2, decayed)):
@@ -425,11 +436,11 @@ def speedup(run: Run) -> Evidence:
             times, ends = _restricted(found), _tests_right(found).mean(axis=0)
             never = int(np.isnan(found.first_steps(0.95)).sum())
             rows.append((decay, kind, len(times), float(np.exp(np.log(times).mean())), never, *map(float, ends)))
-    gain = np.log(_restricted(decayed[1]) / _restricted(decayed[0]))
+    ratio = np.log(_restricted(decayed[1]) / _restricted(decayed[0]))
     pairs = Table(
         "Pairs with weight decay 2",
         ("sooner with prompting", "as soon", "later", "mean of ln(T without/T with)", "its standard error"),
-        ((int((gain > 0).sum()), int((gain == 0).sum()), int((gain < 0).sum()), *mean(gain)),),
+        ((int((ratio > 0).sum()), int((ratio == 0).sum()), int((ratio < 0).sum()), *mean(ratio)),),
     )
 
     def figure(axes: Any) -> None:
