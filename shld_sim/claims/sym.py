@@ -242,8 +242,9 @@ def stages(run: Run) -> Evidence:
     "that of a random embedding by ln 2 at least, half as many frequencies or fewer.",
     corrected_formula=r"\mathrm{E}\,H \leq \psi(m d + 1) - \psi(d + 1) - \ln 2,\quad m = \frac{p - 1}{2}",
     rule=SETTING
-    + "At the end: mean share of the strongest frequency, 1 (scale 1). Corrected: mean entropy of the shares, at "
-    "most that of random rows in closed form less ln 2 (a logarithm: scale 1).",
+    + "At the end: mean share of the strongest frequency, at least 0.9 (scale 1; first written as equal to 1, which a "
+    "circle with any noise fails; loosened after the first run, which it fails by far either way). Corrected: mean "
+    "entropy of the shares, at most that of random rows in closed form less ln 2 (a logarithm: scale 1).",
 )
 def circle(run: Run) -> Evidence:
     """Divide the power of the last embeddings among the characters.
@@ -290,7 +291,7 @@ def circle(run: Run) -> Evidence:
 
     columns = ("kind", "strongest share", "frequencies", "fit in its plane", "roundness", "closing step", "wound once")
     return Evidence(
-        [Test("share of the strongest frequency", share, 1.0, share_error, scale=1.0)],
+        [Test("share of the strongest frequency", share, 0.9, share_error, "at least", scale=1.0)],
         [Test("entropy of the shares", entropy, random - math.log(2.0), entropy_error, "at most", scale=1.0)],
         [Table("Embeddings at the end, means", columns, tuple(rows))],
         figure,
@@ -391,7 +392,7 @@ def _tests_right(found: experiments.Prompting) -> Array:
     statement="Prompting brings generalisation forward, in the place of weight decay as its driver.",
     definitions="T: steps until 95 % of the tests are right, at most those of the training (a restricted time).",
     corrected="What prompting gives are the tests whose mirror image is an example: 95 % of these become right. Pairs of which "
-    "neither order is an example are not touched by it.",
+    "neither order is an example are in no term of the loss.",
     rule=SETTING.replace("weight decay 2", "no weight decay")
     + "Trainings with and without of the same seed are pairs. Mean of ln(T without/T with): at least 0.2, twice the "
     "resolution of a logarithm (scale 1), so that no difference does not hold. A training that never gets there "
