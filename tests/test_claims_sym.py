@@ -187,20 +187,19 @@ def test_a_biased_draw_is_noticed(monkeypatch):
 
 
 def test_few_values_are_as_rarely_wrong_as_many():
-    """Five standard errors of n = 4 normal values: at half of them, level 1 - 6e-7 becomes Student's at half the quantile."""
+    """A part of the interval of few values leaves out as much as the same part of Student's quantile; of normal ones, more."""
     from scipy.stats import norm, t
 
-    rng, n = np.random.default_rng(1), 4
-    quantile = t.isf(norm.sf(5.0), n - 1)
-    found = [measure.few(row) for row in rng.standard_normal((4000, n))]
-    share = np.mean([abs(value) > 5.0 * error / 50.0 for value, error in found])
-    expected = 2.0 * t.sf(quantile / 50.0, n - 1)
-    spread = np.sqrt(expected * (1.0 - expected) / 4000)
-    assert abs(share - expected) < 5.0 * spread
-    plain = np.mean(
-        [abs(row.mean()) > quantile / 50.0 * row.std() / np.sqrt(n) for row in rng.standard_normal((4000, n))]
-    )
-    assert abs(plain - expected) > 5.0 * spread  # the spread about the mean, without n - 1
+    rng, n, repeats = np.random.default_rng(1), 3, 1500
+    rows, part = rng.standard_normal((repeats, n)), 5.0 / 500.0
+    expected = 2.0 * t.sf(t.isf(norm.sf(5.0), n - 1) / 500.0, n - 1)
+    spread = np.sqrt(expected * (1.0 - expected) / repeats)
+
+    def left_out(estimate):
+        return np.mean([abs(value) > part * error for value, error in map(estimate, rows)])
+
+    assert abs(left_out(measure.few) - expected) < 5.0 * spread
+    assert abs(left_out(measure.mean) - expected) > 5.0 * spread
 
 
 def test_equal_values_are_not_taken_for_certain():
