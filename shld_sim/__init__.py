@@ -26,7 +26,7 @@ from shld_sim.potentials import (
     Washboard,
 )
 from shld_sim.records import Histogram, HistogramRecord, Moments, MomentsRecord
-from shld_sim.results import DivergenceError, Ensemble, Exits, Status
+from shld_sim.results import DivergenceError, Ensemble, Exits, RareExit, Status
 from shld_sim.schedules import Cosine, Exponential, Logarithmic, Schedule, Table
 from shld_sim.simulate import extrapolate_exit_time, first_passage, resume, simulate
 from shld_sim.sweep import SweepResult, sweep
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from shld_sim.claims import Ledger, verify
     from shld_sim.grid import FokkerPlanck, Grid
     from shld_sim.learning import HarmonicLearner
-    from shld_sim.rare import RareExit, rare_exit
+    from shld_sim.rare import rare_exit
 
 # Names that are loaded on first use, and the modules they come from.
 _LAZY = {
@@ -47,7 +47,6 @@ _LAZY = {
     "verify": "shld_sim.claims",
     "diagnostics": "shld_sim.diagnostics",
     "learning": "shld_sim.learning",
-    "RareExit": "shld_sim.rare",
     "plotting": "shld_sim.plotting",
     "rare_exit": "shld_sim.rare",
     "theory": "shld_sim.theory",

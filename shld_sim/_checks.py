@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 def number(name: str, value: Any) -> float:
     """Return ``value`` as a finite float, or raise naming ``name``."""
-    array = np.asarray(value)
-    if array.shape != () or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    result = float(array)
+    if isinstance(value, float):  # nothing to look at: rules on single measurements are called millions of times
+        result = float(value)
+    else:
+        array = np.asarray(value)
+        if array.shape != () or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+            raise TypeError(f"{name} must be a number, got {value!r}")
+        result = float(array)
     if not math.isfinite(result):
         raise ValueError(f"{name} must be a finite number, got {result!r}")
     return result

@@ -202,6 +202,14 @@ def test_no_claim_of_the_documents_is_missing():
     assert sorted(c.id for c in registry()) == sorted(analytic)
 
 
+def test_sources_name_the_section_that_lists_the_claim():
+    text = (Path(__file__).resolve().parents[1] / "docs" / "claims.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## ([A-F])\. (.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    for c in registry():
+        letter = re.search(r"; sections? ([A-F])( and F)? of docs/claims\.md$", c.source).group(1)
+        assert c.source.startswith(c.document) and c.id in sections[letter], c.source
+
+
 def test_select_by_pattern():
     assert [c.id for c in select("levy.*")] == [id for id in EXPECTED if id.startswith("levy.")]
     assert [c.id for c in select(["shld.gibbs", "sdsd.ge*"])] == ["shld.gibbs", "sdsd.generator"]

@@ -52,6 +52,36 @@ def test_slow_twin(rule, boost, beta, n):
         assert (record.D > 0.03 * 1.5).any()
 
 
+@pytest.mark.parametrize(("rule", "beta"), [("restored", 0.0), ("restored", 0.6), ("as written", 0.3)])
+def test_the_optimiser_of_train_makes_the_same_steps(rule, beta):
+    settings = {"boost": 3.0, "window": 7, "warm_up": 10, "rule": rule, "dt": 0.05, "momentum": beta, "seed": 4}
+    learner, n = HarmonicLearner([-0.7], 0.05, 0.03, **settings), 40 if rule == "restored" else 20
+    record = learner.run(lambda x: V.gradient(x), n)
+    descent, theta, noises = learning.HarmonicDescent(0.05, 0.03, **settings), np.array([-0.7]), []
+    for k in range(n):
+        assert np.array_equal(theta, record.theta[k])
+        theta = descent.step(theta, V.gradient(theta))
+        noises.append((descent.D, descent.C))
+    assert np.array_equal(theta, record.final)
+    assert np.array_equal(noises, np.stack([record.D, record.C], 1))
+    assert max(record.D) > 0.03
+
+
+def test_training_with_raised_noise_comes_down_again():
+    """On a network: C falls below the threshold as the loss does, the noise is raised, and each time restored."""
+    task = learning.modular_addition(7, seed=0)
+    network, seen = learning.QuadraticNetwork(7, 20), []
+    optimiser = learning.HarmonicDescent(5.0, 1e-6, boost=5.0, threshold=10.0, warm_up=5, seed=1)
+    theta = network.initial(0)
+    for _ in range(200):
+        _, g = network.loss_and_gradient(theta, task.inputs, task.targets)
+        theta = optimiser.step(theta, g)
+        seen.append(optimiser.D)
+    assert set(np.round(np.array(seen) / 1e-6, 9)) == {1.0, 5.0}
+    raised = np.flatnonzero(np.diff(np.r_[0, np.array(seen) > 2e-6, 0].astype(int)))
+    assert ((raised[1::2] - raised[::2])[:-1] % 10 == 0).all()
+
+
 def test_step_and_run_are_the_same_and_learners_share_nothing_but_the_seed():
     one = HarmonicLearner([0.3, -0.2], 0.1, 0.02, dt=0.1, seed=9)
     other = HarmonicLearner([0.3, -0.2], 0.1, 0.02, dt=0.1, seed=9)

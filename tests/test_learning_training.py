@@ -15,6 +15,7 @@ OPTIMISERS = {
     "momentum": lambda: learning.Descent(shld.Cosine(0.2, 0.01, 30.0), 0.9, weight_decay=0.01),
     "adamw": lambda: learning.AdamW(learning.WarmUp(0.01, 10), 0.1),
     "langevin": lambda: learning.LangevinDescent(0.1, shld.Exponential(0.1, 0.01, 30.0), seed=5),
+    "harmonic": lambda: learning.HarmonicDescent(0.1, 0.02, dt=0.1, momentum=0.5, warm_up=2, threshold=1e3, seed=5),
 }
 
 
@@ -44,7 +45,7 @@ def test_a_pickle_continues_to_the_same_bits(optimiser):
 
 def test_a_lost_memory_is_noticed():
     """A new optimiser in place of the pickled one does not give the same bits: the test above can fail."""
-    for name in ("momentum", "adamw", "langevin"):
+    for name in ("momentum", "adamw", "langevin", "harmonic"):
         whole = moved(OPTIMISERS[name](), 20, np.arange(4.0))
         first, second = OPTIMISERS[name](), OPTIMISERS[name]()
         theta = moved(first, 13, np.arange(4.0))

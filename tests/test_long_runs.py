@@ -16,7 +16,8 @@ import pytest
 from scipy import stats
 
 import shld_sim as shld
-from shld_sim import _work, results
+from shld_sim import _work
+from shld_sim.results import stores
 from shld_sim.simulate import recording
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,14 +198,14 @@ def test_a_row_written_over_after_the_last_state_is_not_shown(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("save_every", [None, 3])
-@pytest.mark.parametrize("where", ["write_checkpoint", "_write_archive", "npy_header", "row_count"])
+@pytest.mark.parametrize("where", ["write_checkpoint", "write_archive", "npy_header", "row_count"])
 def test_a_kill_while_the_state_is_written(where, save_every, tmp_path, monkeypatch):
     """Before the rows, the header or the state are written down: the state before it counts."""
     options = {"n_paths": 9, "seed": 8, "save_every": save_every, "n_steps": 26}
     whole = shld.simulate(WELL, -1.0, 0.01, store=tmp_path / "whole.npy", **options)
     small_pieces(monkeypatch, [4, 3])
     monkeypatch.setattr(recording.Store, "due", lambda self: True)
-    original, path = getattr(results, where), tmp_path / "run.npy"
+    original, path = getattr(stores, where), tmp_path / "run.npy"
     for count in range(2, 12):
         calls = []
 
@@ -215,7 +216,7 @@ def test_a_kill_while_the_state_is_written(where, save_every, tmp_path, monkeypa
             return original(*args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(results, where, dying)
+            patch.setattr(stores, where, dying)
             try:
                 shld.simulate(WELL, -1.0, 0.01, store=path, **options)
             except Killed:
@@ -244,7 +245,7 @@ def test_kill_9_then_the_same_bytes(tmp_path):
         deadline = time.monotonic() + 60.0
         while time.monotonic() < deadline:
             time.sleep(0.05)
-            if os.path.exists(results.state_path(path)) and shld.Ensemble.open(path).n_steps > 5000:
+            if os.path.exists(stores.state_path(path)) and shld.Ensemble.open(path).n_steps > 5000:
                 break  # opened while it is being written
         with pytest.raises(ValueError, match=r"store must not be in use, got .*run\.npy"):
             shld.resume(shld.Ensemble.open(path), n_steps=10**8, time_limit=0.1)
@@ -265,7 +266,7 @@ DYING = """
 import os, signal, sys
 import numpy as np
 import shld_sim as shld
-from shld_sim import results
+from shld_sim.results import stores
 from shld_sim.simulate import recording
 
 def die(*args, **kwargs):
@@ -426,7 +427,7 @@ def test_a_store_much_larger_than_the_memory_allowed(tmp_path):
         assert lines[1] == f"({n_steps + 1}, 2000) False {n_steps} True"
         stored = np.load(path, mmap_mode="r")
         assert stored.shape == (n_steps + 1, 2000)
-        assert path.stat().st_size == results.NPY_HEADER + stored.nbytes > 1.6e9
+        assert path.stat().st_size == stores.NPY_HEADER + stored.nbytes > 1.6e9
         few = shld.simulate(WELL, -1.0, 0.01, n_steps=n_steps, n_paths=3, seed=4, save_every=997)
         assert (few.x[:-1] == stored[::997, :3]).all() and (few.x[-1] == stored[-1, :3]).all()
         last = shld.simulate(WELL, -1.0, 0.01, n_steps=n_steps, n_paths=2000, seed=4)
@@ -468,7 +469,7 @@ def test_a_store_of_another_run_is_not_touched(tmp_path):
     path = tmp_path / "run.npy"
     options = {"n_steps": 6, "n_paths": 3, "seed": 1, "save_every": 2, "statistics": shld.Moments()}
     shld.simulate(WELL, -1.0, 0.01, store=path, **options)
-    before = path.read_bytes(), Path(results.state_path(path)).read_bytes()
+    before = path.read_bytes(), Path(stores.state_path(path)).read_bytes()
     others = {
         "seed": lambda: shld.simulate(WELL, -1.0, 0.01, store=path, **{**options, "seed": 2}),
         "dt=0.01 instead of 0.02": lambda: shld.simulate(WELL, -1.0, 0.02, store=path, **options),
@@ -487,7 +488,7 @@ def test_a_store_of_another_run_is_not_touched(tmp_path):
         with pytest.raises(ValueError, match=words) as caught:
             call()
         assert "\n" not in str(caught.value)
-        assert before == (path.read_bytes(), Path(results.state_path(path)).read_bytes()), words
+        assert before == (path.read_bytes(), Path(stores.state_path(path)).read_bytes()), words
     other = tmp_path / "notes.txt"
     other.write_text("precious")
     with pytest.raises(ValueError, match=r"store must be a new file or the store of this run, got .*notes\.txt"):
@@ -505,7 +506,7 @@ def test_what_is_no_store(tmp_path):
     os.truncate(path, 150)
     with pytest.raises(ValueError, match=r"path must be a whole store, got .*shorter"):
         shld.Ensemble.open(path)
-    Path(results.state_path(path)).write_bytes(b"0123456789")
+    Path(stores.state_path(path)).write_bytes(b"0123456789")
     with pytest.raises(ValueError, match=r"path must be a file written by simulate\(store="):
         shld.Ensemble.open(path)
 

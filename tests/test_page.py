@@ -29,7 +29,7 @@ def holds(run):
         ax.plot([0, 1], [0, 1], label="a < b")
         ax.set(xlabel="x", ylabel="y", title="A line")
 
-    test = Test("E X^2 < 1 & more", 1.0, 1.01, 0.01, resolution=0.1)
+    test = Test("E X^2 < 1 & more", 1.0, 1.01, 0.01)
     return Evidence(
         [test], tables=[Table("Numbers", ("x", "y", "a rather long name of a column"), rows)], figure=figure
     )
@@ -40,7 +40,8 @@ def corrected(run):
 
     A second paragraph with x < y.
     """
-    return Evidence([Test("stated", 2.0, 1.0, 0.01, resolution=0.1)], [Test("right", 2.0, 2.0, 0.01, resolution=0.1)])
+    weak, strong = Test("right", 2.0, 2.0, 0.01, rival=1.5), Test("right too", 0.0, 0.0, 0.001, scale=3.0)
+    return Evidence([Test("stated", 2.0, 1.0, 0.05)], [strong, weak])
 
 
 def broken(run):
@@ -117,6 +118,24 @@ def test_every_claim_has_a_section_a_link_and_its_words(read):
         assert words in text
     assert "no <such> well" in text and "A second paragraph with x < y." in text
     assert "shld-sim verify --only shld.two" in text
+
+
+def test_every_test_says_what_matters_and_why(read, page):
+    text, markdown = " ".join(read.text), (page.parent / "report.md").read_text(encoding="utf-8")
+    for words in ("0.25, half way to 1.5", "0.3, a tenth of 3", "0.1, a tenth of 1.01"):
+        assert words in text and words in markdown
+
+
+def test_the_report_names_the_weakest_test_of_each_claim(page, ledger):
+    """Of those that did not fail; a claim that crashed has none."""
+    assert [r.weakest and r.weakest.label for r in ledger.results] == ["E X^2 < 1 & more", "right", None]
+    text = (page.parent / "report.md").read_text(encoding="utf-8")
+    assert "no more than twice what matters" in page.read_text(encoding="utf-8")
+    rows = re.search(r"## Power\n(.*?)\n## ", text, re.DOTALL).group(1)
+    found = [row.split(" | ") for row in rows.splitlines() if row.startswith("| s")]
+    assert [row[0] for row in found] == ["| shld.one", "| shld.two"]
+    for row, ratio in zip(found, (8.719 * 0.01 / 0.101, 8.719 * 0.01 / 0.25), strict=True):
+        assert float(row[-1].rstrip(" |")) == pytest.approx(ratio, rel=0.06)  # two digits
 
 
 def test_readers_and_keyboards_are_served(read):

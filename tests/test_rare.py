@@ -121,7 +121,10 @@ def test_intervals_cover_with_few_runs(ratio):
     error = np.array([exits.stderr() / exits.mean() for exits in results])
     # the estimate of T is about 1/p, whose logarithm is on average half a variance above
     assert abs(logs.mean()) < 5.0 * logs.std() / math.sqrt(200) + 0.5 * logs.var()
-    assert (np.abs(logs) < 0.4 * quantile(8) * error).sum() < least  # planted: too narrow
+    # the scatter between seeds, known to 5 %, is what the results say of themselves: errors half as large are seen
+    said = math.sqrt(np.mean(error**2))
+    assert 0.75 * said < logs.std() < 1.25 * said
+    assert (np.abs(logs) < 0.3 * quantile(8) * error).sum() < least  # planted: too narrow
     assert (np.abs(logs + 0.9) < quantile(8) * error).sum() < least  # planted: about another number
 
 

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import chdtri
 
 from shld_sim import diagnostics, theory
-from shld_sim.diagnostics import tail
+from shld_sim.diagnostics import stable_fits
 
 
 def stable(rng, alpha, size):
@@ -94,9 +94,9 @@ def test_likelihood_is_the_largest():
 
 def test_tabulated_density_is_exact():
     u = np.linspace(0.001, 20.0, 997)
-    for alpha in (0.5, 0.98, 1.5, 1.9, float(tail._LATTICE[100])):
+    for alpha in (0.5, 0.98, 1.5, 1.9, float(stable_fits._LATTICE[100])):
         exact = np.log(theory.stable_pdf(np.sinh(u), alpha))
-        np.testing.assert_allclose(tail._log_density(alpha)(u), exact, atol=1e-4)
+        np.testing.assert_allclose(stable_fits._log_density(alpha)(u), exact, atol=1e-4)
 
 
 def test_normal_data_have_index_two():

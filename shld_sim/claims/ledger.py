@@ -14,7 +14,7 @@ import numpy as np
 
 from shld_sim._version import __version__
 from shld_sim.claims.registry import Claim, Table
-from shld_sim.claims.rules import RELATIONS, Test, Verdict, headline
+from shld_sim.claims.rules import RELATIONS, SHARE, Outcome, Test, Verdict, headline
 
 FORMAT = "shld_sim ledger 3"
 
@@ -62,6 +62,12 @@ class Result:
     def false_alarm(self) -> float:
         """Bound on the probability that a test fails although its prediction is true."""
         return sum(test.false_alarm for test in (*self.stated, *self.corrected))
+
+    @property
+    def weakest(self) -> Test | None:
+        """The test that sees least, by ``detects`` over ``resolution``, of those that did not fail; None if all did."""
+        left = [test for test in (*self.stated, *self.corrected) if test.outcome is not Outcome.FAILS]
+        return max(left, key=lambda test: test.detects / test.resolution, default=None)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the figure as JSON values."""
@@ -223,6 +229,13 @@ def with_interval(test: Test) -> str:
     if digits > 8:
         return f"{test.value:.6g} +- {half:.1e}"
     return f"{test.value:.{digits}f} +- {half:.{digits}f}"
+
+
+def what_matters(test: Test) -> str:
+    """Return the resolution of a test and where it comes from."""
+    if test.rival is not None:
+        return f"{test.resolution:.2g}, half way to {short(test.rival)}"
+    return f"{test.resolution:.2g}, a tenth of {short(test.resolution / SHARE)}"
 
 
 def shown(value: Any) -> str:

@@ -6,7 +6,8 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown
+from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown, what_matters
+from shld_sim.claims.registry import Table
 from shld_sim.claims.rules import RELATIONS, Test, Verdict, headline
 
 # Verdicts in the order of the summary: a mark that does not need colour, and what the verdict means.
@@ -17,6 +18,11 @@ MARKS = {
     Verdict.INCONCLUSIVE: ("?", "the intervals are too wide to decide"),
     Verdict.CRASHED: ("!", "the check did not finish"),
 }
+
+POWER = (
+    "The test of each claim that sees least, of those that did not fail. A deviation that is “always seen” makes the test "
+    "fail with probability 0.9999. For a test of equality that holds it is no more than twice what matters."
+)
 
 STYLE = """
 :root { --ink: #1b1b1b; --soft: #5a5a5a; --line: #d5d5d5; --paper: #fff; --wash: #f5f6f8; --link: #0b5394; }
@@ -86,6 +92,16 @@ def page(ledger: Ledger, rules: str) -> str:
     )
 
 
+def power(ledger: Ledger) -> Table:
+    """Return the weakest test of each claim, by what it would have seen of what matters."""
+    rows = []
+    for result in ledger.results:
+        if test := result.weakest:
+            seen, ratio = f"{test.detects:.2g}", f"{test.detects / test.resolution:.2g}"
+            rows.append((result.claim.id, test.label, seen, what_matters(test), ratio))
+    return Table("Power", ("id", "test", "always seen", "what matters", "ratio"), tuple(rows))
+
+
 def _head(ledger: Ledger, rules: str) -> list[str]:
     out = [
         "<header>",
@@ -105,7 +121,9 @@ def _head(ledger: Ledger, rules: str) -> list[str]:
             link = f'<a href="#{escape(result.claim.id)}">{escape(result.claim.id)}</a>'
             rows.append((_Raw(link), result.claim.title, measured.replace("+-", "±"), expected))
         out.append(_table(f"Claims {verdict}", ("id", "claim", "measured", "as stated"), rows, visible=False))
-    return [*out, "</nav>", "</header>"]
+    table = power(ledger)
+    out += ["</nav>", f"<details><summary>{table.title}</summary>\n<p>{POWER}</p>"]
+    return [*out, _table(table.title, table.columns, table.rows, visible=False), "</details>", "</header>"]
 
 
 def _section(result: Result) -> str:
@@ -137,7 +155,7 @@ def _section(result: Result) -> str:
         ("Tests of the corrected form", result.corrected),
     ):
         if tests:
-            columns = ("quantity", "measured", "± interval", "predicted", "resolution", "always seen", "outcome")
+            columns = ("quantity", "measured", "± interval", "predicted", "what matters", "always seen", "outcome")
             out.append(_table(heading, columns, map(_test_cells, tests)))
     out += [_table(table.title, table.columns, table.rows) for table in result.tables]
     if result.parameters:
@@ -186,14 +204,13 @@ def _badge(verdict: Verdict) -> str:
 
 
 def _test_cells(test: Test) -> tuple[object, ...]:
-    resolution = f"{test.resolution:.2g}" if test.resolution else ""
     predicted = f"{RELATIONS[test.relation]} {test.bound:.6g}"
     return (
         test.label,
         test.value,
         f"{test.half_width:.2g}",
         predicted,
-        resolution,
+        what_matters(test),
         f"{test.detects:.2g}",
         str(test.outcome),
     )

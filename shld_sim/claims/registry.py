@@ -22,6 +22,8 @@ DOCUMENTS = {
     "sym": "Symmetry prompting (a review of arXiv 2603.01968)",
 }
 MODULES = ("shld", "sdsd", "levy", "phase", "sym")  # one file per document
+# of docs/claims.md, whose section F has the documents' rules and tables
+SECTIONS = dict(zip(MODULES, "ABCDE", strict=True))
 T = TypeVar("T")
 
 
@@ -127,7 +129,7 @@ class Claim:
     definitions : str
         What the symbols and words of the statement mean.
     source : str
-        Where the document says it.
+        Where it comes from: the document and the section of docs/claims.md that lists it.
     """
 
     id: str
@@ -164,15 +166,16 @@ def claim(id: str, title: str, **about: str) -> Callable[[Callable[[Run], Eviden
         As in `Claim`.
     **about : str
         ``statement`` and ``rule``; ``corrected``, ``formula``, ``corrected_formula``, ``definitions`` and ``source`` of a
-        `Claim`; the source is the document by default.
+        `Claim`; the source is the document and its section of docs/claims.md by default.
     """
 
     def register(check: Callable[[Run], Evidence]) -> Callable[[Run], Evidence]:
         if id in _REGISTRY:
             raise ValueError(f"id must be new, got {id!r} again")
-        if id.split(".")[0] not in DOCUMENTS:
+        document = id.split(".")[0]
+        if document not in DOCUMENTS:
             raise ValueError(f"id must begin with one of {', '.join(DOCUMENTS)}, got {id!r}")
-        source = f"{DOCUMENTS[id.split('.')[0]]}, as listed in docs/claims.md"
+        source = f"{DOCUMENTS[document]}; section {SECTIONS[document]} of docs/claims.md"
         _REGISTRY[id] = Claim(id, title, check=check, **{"source": source, **about})
         return check
 

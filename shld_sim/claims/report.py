@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown
-from shld_sim.claims.page import page
+from shld_sim.claims.ledger import Ledger, Result, cell, headline_cells, shown, what_matters
+from shld_sim.claims.page import POWER, page, power
 from shld_sim.claims.registry import Table
-from shld_sim.claims.rules import RELATIONS, Test
+from shld_sim.claims.rules import EDITION, RELATIONS, Test
 
 RULES = (
-    "The verdicts follow from rules; docs/claims.md names the claims whose parameters were set after a first look. "
-    "An interval is 5 standard errors plus a bound on "
-    "the numerical error to each side. A prediction fails when it lies outside the interval, holds when it lies inside an "
-    "interval that is narrower than the stated resolution, and is undecided otherwise. A claim is supported when all tests "
-    "of its statement hold; when one fails it is corrected if all tests of a corrected form hold, and refuted otherwise."
+    "The verdicts follow from rules, the same for every claim. An interval is 5 standard errors plus a bound on the numerical "
+    "error to each side. What matters is a tenth of the scale, or half the distance to a rival; no claim chooses it. A "
+    "prediction fails when it lies outside the interval, holds when it lies inside an interval no wider to each side than "
+    "what matters, and is undecided otherwise. A claim is supported when all tests of its statement hold; when one fails it "
+    "is corrected if all tests of a corrected form hold, inconclusive if one of these is undecided, and refuted otherwise. "
+    f"The random numbers are new in every edition of the rules; this is edition {EDITION}."
 )
 
 
@@ -53,7 +54,7 @@ def _summary(ledger: Ledger) -> list[str]:
             f"| [{result.claim.id}](#{anchor}) | {result.claim.title} | {measured.replace('+-', '±')} | {expected} | "
             f"**{result.verdict}** | {result.seconds:.1f} |"
         )
-    return [*lines, "", RULES]
+    return [*lines, "", RULES, "", "## Power", "", POWER, "", *_markdown_table(power(ledger))]
 
 
 def _section(result: Result, figure: str) -> list[str]:
@@ -75,7 +76,7 @@ def _section(result: Result, figure: str) -> list[str]:
     for heading, tests in (("As stated", result.stated), ("Corrected form", result.corrected)):
         if tests:
             lines += [
-                f"| {heading} | measured | interval ± | predicted | resolution | seen with certainty | outcome |",
+                f"| {heading} | measured | interval ± | predicted | what matters | always seen | outcome |",
                 "|---|---|---|---|---|---|---|",
             ]
             lines += [_test_row(test) for test in tests]
@@ -92,10 +93,9 @@ def _section(result: Result, figure: str) -> list[str]:
 
 
 def _test_row(test: Test) -> str:
-    resolution = f"{test.resolution:.2g}" if test.resolution else ""
     return (
         f"| {test.label} | {test.value:.6g} | {test.half_width:.2g} | {RELATIONS[test.relation]} {test.bound:.6g} | "
-        f"{resolution} | {test.detects:.2g} | {test.outcome} |"
+        f"{what_matters(test)} | {test.detects:.2g} | {test.outcome} |"
     )
 
 

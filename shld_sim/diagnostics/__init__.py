@@ -38,6 +38,7 @@ from shld_sim.diagnostics.representation import (
     fourier_shares,
     participation_ratio,
 )
+from shld_sim.diagnostics.stable_fits import StableFit, stable_characteristic, stable_likelihood, stable_quantiles
 from shld_sim.diagnostics.symmetry import (
     CellEntropy,
     OrbitEntropy,
@@ -50,20 +51,8 @@ from shld_sim.diagnostics.symmetry import (
     rotations,
     sign_flips,
 )
-from shld_sim.diagnostics.tail import (
-    HillPlot,
-    NullComparison,
-    StableFit,
-    TailIndex,
-    block_sum,
-    hill,
-    hill_plot,
-    scale_mixture_null,
-    shuffle_check,
-    stable_characteristic,
-    stable_likelihood,
-    stable_quantiles,
-)
+from shld_sim.diagnostics.tail import HillPlot, TailIndex, block_sum, hill, hill_plot
+from shld_sim.diagnostics.tail_nulls import NullComparison, scale_mixture_null, shuffle_check
 from shld_sim.diagnostics.volume import Volume, union_of_balls, union_of_boxes, union_of_cells
 
 __all__ = [

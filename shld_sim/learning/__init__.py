@@ -1,14 +1,6 @@
 """Tasks, networks with gradients by hand, optimisers, and `train`, which brings them together and records what happens."""
 
-from shld_sim.learning.harmonic import (
-    HarmonicLearner,
-    LearningRecord,
-    barrier_estimate,
-    escape_time,
-    escape_time_as_stated,
-    regime,
-    step_advice,
-)
+from shld_sim.learning.harmonic import HarmonicDescent, HarmonicLearner, LearningRecord
 from shld_sim.learning.networks import (
     Bowl,
     CrossEntropy,
@@ -28,6 +20,7 @@ from shld_sim.learning.optimisers import (
     WarmUp,
 )
 from shld_sim.learning.prompting import SymmetryPrompting, symmetric_divergence, symmetry_gap
+from shld_sim.learning.rules_of_thumb import barrier_estimate, escape_time, escape_time_as_stated, regime, step_advice
 from shld_sim.learning.tasks import (
     Task,
     comparison,
@@ -55,6 +48,7 @@ __all__ = [
     "Bowl",
     "CrossEntropy",
     "Descent",
+    "HarmonicDescent",
     "HarmonicLearner",
     "LangevinDescent",
     "LearningRecord",

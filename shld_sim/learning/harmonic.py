@@ -1,8 +1,7 @@
-"""The optimiser "stochastic harmonic learning": noisy descent whose noise is raised where C is small, and its rules of thumb."""
+"""The optimiser "stochastic harmonic learning": noisy descent whose noise is raised where C is small."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,127 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
+from shld_sim.learning.optimisers import Optimiser, at_step, fraction, strength
 from shld_sim.schedules import Schedule
 
 Array = NDArray[np.float64]
 RULES = ("restored", "as written")
+
+
+@dataclass(frozen=True)
+class NoiseRule:
+    """When the noise is raised, by what, for how long, and what comes after; see `HarmonicLearner`.
+
+    Parameters
+    ----------
+    boost, threshold, window, warm_up, rule
+        As of `HarmonicLearner`.
+    """
+
+    boost: float = 1.0
+    threshold: float = 0.5
+    window: int = 10
+    warm_up: int = 50
+    rule: str = "restored"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "boost", _checks.number("boost", self.boost))
+        if self.boost < 1.0:
+            raise ValueError(f"boost must be at least 1, got {self.boost!r}")
+        object.__setattr__(self, "threshold", _checks.nonnegative("threshold", self.threshold))
+        object.__setattr__(self, "window", _checks.integer("window", self.window))
+        object.__setattr__(self, "warm_up", _checks.integer("warm_up", self.warm_up, -1))
+        _checks.one_of("rule", self.rule, RULES)
+
+    def raised(self, C: Array, step: int, factor: Array, left: Any) -> tuple[Array, Any]:
+        """Return the factors on D, and how many steps their windows last, for a step with these C."""
+        low = (self.threshold > C) & (step > self.warm_up) & (self.boost > 1.0)
+        if self.rule == "restored":
+            low &= left == 0
+            factor = np.where(low, self.boost, factor)
+        else:
+            factor = np.where(low, factor * self.boost, factor)
+        return factor, np.where(low, self.window, left)
+
+    def closed(self, factor: Array, left: Any) -> tuple[Array, Any]:
+        """Return factors and windows after the step."""
+        left = np.maximum(left - 1, 0)
+        return (np.where(left == 0, 1.0, factor) if self.rule == "restored" else factor), left
+
+
+def consolidation_ratio(g: Array, D: Any) -> Array:
+    """Return ``C = |grad|^2/(D d)`` of gradients in rows."""
+    with np.errstate(over="ignore"):
+        # C = |grad|^2/(D d)
+        return np.asarray(np.einsum("ij,ij->i", g, g) / (D * g.shape[1]))
+
+
+def kicked(v: Array, g: Array, xi: Array, eta: float, momentum: float, D: Array, dt: float) -> Array:
+    """Return ``v' = beta v - eta g + sqrt(2 D dt) xi`` for learners in rows."""
+    # v' = beta v - eta g + sqrt(2 D dt) xi
+    return np.asarray(momentum * v - eta * g + np.sqrt(2.0 * D * dt)[:, None] * xi)
+
+
+class HarmonicDescent(Optimiser):
+    r"""The equation of `HarmonicLearner` as an optimiser of `train`: noise that is raised where C is small.
+
+    .. math:: v' = \beta v - \eta\,g + \sqrt{2 D\,dt}\,\xi,\quad \theta' = \theta + v',\quad C = |g|^2/(D d)
+
+    The defaults are the document's, with its boost. Then the temperature ``D dt/eta`` is 1, which few networks stand;
+    ``dt = learning_rate`` makes it D. ``C`` and ``D`` are those of the last step.
+
+    Parameters
+    ----------
+    learning_rate, D, dt, momentum, boost, threshold, window, warm_up, rule, seed
+        As of `HarmonicLearner`.
+
+    Examples
+    --------
+    >>> from shld_sim import learning
+    >>> descent = learning.HarmonicDescent(0.1, D=1e-4, dt=0.1)
+    >>> task = learning.noisy_quadratic([1.0, 4.0], noise=0.1)
+    >>> run = learning.train(learning.Bowl((1.0, 4.0)), task, descent, 100, every=50)
+    >>> bool(run.test_loss[-1] < 0.03), run.optimiser.D in (1e-4, 5e-4)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        D: float | Schedule = 0.01,
+        *,
+        dt: float = 1.0,
+        momentum: float = 0.0,
+        boost: float = 5.0,
+        threshold: float = 0.5,
+        window: int = 10,
+        warm_up: int = 50,
+        rule: str = "restored",
+        seed: int | np.random.SeedSequence = 0,
+    ) -> None:
+        self.learning_rate = strength("learning_rate", learning_rate)
+        self.base = strength("D", D)
+        self.dt = _checks.positive("dt", dt)
+        self.momentum = fraction("momentum", momentum)
+        self.noise = NoiseRule(boost, threshold, window, warm_up, rule)
+        self.n_steps = 0
+        self.C = float("nan")
+        self.D = at_step(self.base, 0)
+        self._rng = np.random.default_rng(seed)
+        self._velocity: Array | None = None
+        self._factor, self._left = np.ones(1), np.zeros(1, np.int64)
+
+    def _moved(self, theta: Array, g: Array, eta: float) -> Array:
+        row, base = np.reshape(g, (1, -1)), at_step(self.base, self.n_steps)
+        C = consolidation_ratio(row, base * self._factor)
+        factor, left = self.noise.raised(C, self.n_steps, self._factor, self._left)
+        D = base * factor
+        v = self._memory("_velocity", theta)
+        xi = self._rng.standard_normal(row.shape)
+        v[...] = kicked(v.reshape(1, -1), row, xi, eta, self.momentum, D, self.dt).reshape(v.shape)
+        self._factor, self._left = self.noise.closed(factor, left)
+        self.C, self.D = float(C[0]), float(D[0])
+        return theta + v
 
 
 @dataclass(frozen=True)
@@ -123,19 +239,11 @@ class HarmonicLearner:
             raise ValueError(f"theta must have shape (d,) or (n, d), got {start.shape}")
         self._theta = np.atleast_2d(start).copy()
         self._single = start.ndim == 1
-        self.learning_rate = _strength("learning_rate", learning_rate)
-        self.base = _strength("D", D)
+        self.learning_rate = strength("learning_rate", learning_rate)
+        self.base = strength("D", D)
         self.dt = _checks.positive("dt", dt)
-        self.momentum = _checks.nonnegative("momentum", momentum)
-        if self.momentum >= 1.0:
-            raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
-        self.boost = _checks.number("boost", boost)
-        if self.boost < 1.0:
-            raise ValueError(f"boost must be at least 1, got {boost!r}")
-        self.threshold = _checks.nonnegative("threshold", threshold)
-        self.window = _checks.integer("window", window)
-        self.warm_up = _checks.integer("warm_up", warm_up, -1)
-        self.rule = _checks.one_of("rule", rule, RULES)
+        self.momentum = fraction("momentum", momentum)
+        self.noise = NoiseRule(boost, threshold, window, warm_up, rule)
         self.n_steps = 0
         self._rng = np.random.default_rng(seed)
         self._velocity = np.zeros_like(self._theta)
@@ -152,7 +260,7 @@ class HarmonicLearner:
     @property
     def D(self) -> Any:
         """Noise in force before the next step, boost included, a float or shape (n,)."""
-        return self._outward(_at(self.base, self.n_steps) * self._factor)
+        return self._outward(at_step(self.base, self.n_steps) * self._factor)
 
     @property
     def C(self) -> Any:
@@ -162,7 +270,7 @@ class HarmonicLearner:
     @property
     def temperature(self) -> Any:
         """``D dt/(eta (1 - beta))``: slow descent with this noise samples the Gibbs law of this temperature."""
-        return self.D * self.dt / (_at(self.learning_rate, self.n_steps) * (1.0 - self.momentum))
+        return self.D * self.dt / (at_step(self.learning_rate, self.n_steps) * (1.0 - self.momentum))
 
     def step(self, gradient: ArrayLike) -> Array:
         """Make one step with a gradient and return the new parameters.
@@ -268,172 +376,24 @@ class HarmonicLearner:
 
     def _advance(self, g: Array, rows: Any) -> None:
         """Make a step of the learners ``rows`` with their gradients, one a row of ``g``."""
-        base, eta, d = _at(self.base, self.n_steps), _at(self.learning_rate, self.n_steps), g.shape[1]
+        base, eta = at_step(self.base, self.n_steps), at_step(self.learning_rate, self.n_steps)
         factor, left = self._factor[rows], self._left[rows]
-        # C = |grad|^2/(D d)
-        with np.errstate(over="ignore"):
-            C = np.einsum("ij,ij->i", g, g) / (base * factor * d)
-        low = (self.threshold > C) & (self.n_steps > self.warm_up) & (self.boost > 1.0)
-        if self.rule == "restored":
-            low &= left == 0
-            factor = np.where(low, self.boost, factor)
-        else:
-            factor = np.where(low, factor * self.boost, factor)
-        left = np.where(low, self.window, left)
+        C = consolidation_ratio(g, base * factor)
+        factor, left = self.noise.raised(C, self.n_steps, factor, left)
         D = base * factor
-        # v' = beta v - eta g + sqrt(2 D dt) xi, theta' = theta + v'; numbers are drawn for all, whoever has stopped
+        # numbers are drawn for all, whoever has stopped
         xi = self._rng.standard_normal(self._theta.shape)[rows]
         with np.errstate(over="ignore", invalid="ignore"):
-            v = self.momentum * self._velocity[rows] - eta * g + np.sqrt(2.0 * D * self.dt)[:, None] * xi
+            v = kicked(self._velocity[rows], g, xi, eta, self.momentum, D, self.dt)
             theta = self._theta[rows] + v
         if not np.isfinite(theta).all():
             raise FloatingPointError(
                 f"theta left the finite numbers at step {self.n_steps} with learning_rate={eta:.6g} and D up to "
                 f"{float(D.max()):.6g}: learning_rate must be below 2/(largest curvature)"
-                + ("; the rule 'as written' lets D grow without end" if self.rule == "as written" else "")
+                + ("; the rule 'as written' lets D grow without end" if self.noise.rule == "as written" else "")
             )
-        left = np.maximum(left - 1, 0)
-        if self.rule == "restored":
-            factor = np.where(left == 0, 1.0, factor)
+        factor, left = self.noise.closed(factor, left)
         self._theta[rows], self._velocity[rows] = theta, v
         self._factor[rows], self._left[rows] = factor, left
         self._C[rows], self._used[rows] = C, D
         self.n_steps += 1
-
-
-def barrier_estimate(loss: float, target: float) -> float:
-    """Return ``max(target - loss, 0)``, the height that is to be climbed from ``loss`` to ``target``.
-
-    Parameters
-    ----------
-    loss : float
-        Loss now.
-    target : float
-        Loss at the barrier. The loss at another minimum, which the document takes as well, says nothing of what lies between.
-
-    Returns
-    -------
-    float
-        Height, not negative.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite.
-    """
-    return max(_checks.number("target", target) - _checks.number("loss", loss), 0.0)
-
-
-def escape_time(barrier: float, D: float, minimum: float, saddle: float) -> float:
-    """Return ``2 pi/sqrt(a |b|) exp(dE/D)``, the mean time to pass a barrier, from curvatures alone.
-
-    Eyring and Kramers in one dimension; steps are time over ``learning_rate``, and D is the temperature of the learner.
-    `theory.eyring_kramers_rate` takes a model, in any dimension, and checks the points.
-
-    Parameters
-    ----------
-    barrier : float
-        Height ``dE``, not negative; the formula needs ``dE >> D``.
-    D : float
-        Temperature, positive.
-    minimum, saddle : float
-        Curvatures ``a > 0`` at the minimum and ``b < 0`` at the saddle.
-
-    Returns
-    -------
-    float
-        Time.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range or the time too large for a float.
-    """
-    a, b = _checks.positive("minimum", minimum), _checks.number("saddle", saddle)
-    if b >= 0.0:
-        raise ValueError(f"saddle must be a negative curvature, got {saddle!r}")
-    # 2 pi/sqrt(a |b|) exp(dE/D)
-    return 2.0 * math.pi / math.sqrt(-a * b) * escape_time_as_stated(barrier, D)
-
-
-def escape_time_as_stated(barrier: float, D: float) -> float:
-    """Return ``exp(dE/D)``: the escape time as the document states it. **It is not a time**; see `escape_time`.
-
-    Parameters
-    ----------
-    barrier : float
-        Height ``dE``, not negative.
-    D : float
-        Noise, positive.
-
-    Returns
-    -------
-    float
-        ``exp(dE/D)``.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range or the value too large for a float.
-    """
-    exponent = _checks.nonnegative("barrier", barrier) / _checks.positive("D", D)
-    if exponent > 700.0:
-        raise ValueError(f"barrier must be at most 700 D for its exponential to be representable, got {exponent:.6g} D")
-    return math.exp(exponent)
-
-
-def regime(C: float) -> str:
-    """Return the document's name for a value of C: deterministic, transitional, critical or diffusive.
-
-    Above 10, from 1 to 10, about 1, below 1. The document gives "about 1" no width; a tenth to either side is taken. The value
-    of C depends on the unit of the loss, and so does the name.
-
-    Parameters
-    ----------
-    C : float
-        Consolidation ratio, not negative.
-
-    Returns
-    -------
-    str
-        The name.
-
-    Raises
-    ------
-    ValueError
-        If C is negative.
-    """
-    value = _checks.nonnegative("C", C)
-    if abs(value - 1.0) <= 0.1:
-        return "critical"
-    return "diffusive" if value < 1.0 else "transitional" if value <= 10.0 else "deterministic"
-
-
-def step_advice(C: float) -> float:
-    """Return the factor by which the document would change the step: 1.5 below C = .5, .7 above 20, else 1.
-
-    Parameters
-    ----------
-    C : float
-        Consolidation ratio, not negative.
-
-    Returns
-    -------
-    float
-        Factor on the step.
-
-    Raises
-    ------
-    ValueError
-        If C is negative.
-    """
-    value = _checks.nonnegative("C", C)
-    return 1.5 if value < 0.5 else 0.7 if value > 20.0 else 1.0
-
-
-def _strength(name: str, value: float | Schedule) -> float | Schedule:
-    return value if isinstance(value, Schedule) else _checks.positive(name, value)
-
-
-def _at(value: float | Schedule, step: int) -> float:
-    return float(value(float(step))) if isinstance(value, Schedule) else value

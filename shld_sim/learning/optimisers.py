@@ -33,7 +33,7 @@ class WarmUp(Schedule):
     start: float = 0.1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "after", _strength("after", self.after))
+        object.__setattr__(self, "after", strength("after", self.after))
         object.__setattr__(self, "duration", _checks.positive("duration", self.duration))
         object.__setattr__(self, "start", _checks.probability("start", self.start))
 
@@ -96,9 +96,7 @@ class Optimiser:
     @property
     def rate(self) -> float:
         """Learning rate of the next step."""
-        return float(
-            self.learning_rate(float(self.n_steps)) if isinstance(self.learning_rate, Schedule) else self.learning_rate
-        )
+        return at_step(self.learning_rate, self.n_steps)
 
     def _moved(self, theta: Array, g: Array, eta: float) -> Array:
         raise TypeError(f"{type(self).__name__} must define _moved(theta, g, eta)")
@@ -134,8 +132,8 @@ class Descent(Optimiser):
     """
 
     def __init__(self, learning_rate: float | Schedule, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
-        self.learning_rate = _strength("learning_rate", learning_rate)
-        self.momentum = _fraction("momentum", momentum)
+        self.learning_rate = strength("learning_rate", learning_rate)
+        self.momentum = fraction("momentum", momentum)
         self.weight_decay = _checks.nonnegative("weight_decay", weight_decay)
         self.n_steps = 0
         self._velocity: Array | None = None
@@ -183,10 +181,10 @@ class AdamW(Optimiser):
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
     ) -> None:
-        self.learning_rate = _strength("learning_rate", learning_rate)
+        self.learning_rate = strength("learning_rate", learning_rate)
         self.weight_decay = _checks.nonnegative("weight_decay", weight_decay)
         first, second = betas
-        self.betas = _fraction("betas", first), _fraction("betas", second)
+        self.betas = fraction("betas", first), fraction("betas", second)
         self.epsilon = _checks.positive("epsilon", epsilon)
         self.n_steps = 0
         self._mean: Array | None = None
@@ -226,23 +224,29 @@ class LangevinDescent(Optimiser):
         *,
         seed: int | np.random.SeedSequence = 0,
     ) -> None:
-        self.learning_rate = _strength("learning_rate", learning_rate)
-        self.temperature = _strength("temperature", temperature)
+        self.learning_rate = strength("learning_rate", learning_rate)
+        self.temperature = strength("temperature", temperature)
         self.n_steps = 0
         self._rng = np.random.default_rng(seed)
 
     def _moved(self, theta: Array, g: Array, eta: float) -> Array:
-        T = self.temperature
-        now = float(T(float(self.n_steps)) if isinstance(T, Schedule) else T)
+        T = at_step(self.temperature, self.n_steps)
         # theta' = theta - eta g + sqrt(2 eta T) xi
-        return theta - eta * g + np.sqrt(2.0 * eta * now) * self._rng.standard_normal(np.shape(theta))
+        return theta - eta * g + np.sqrt(2.0 * eta * T) * self._rng.standard_normal(np.shape(theta))
 
 
-def _strength(name: str, value: float | Schedule) -> float | Schedule:
+def strength(name: str, value: float | Schedule) -> float | Schedule:
+    """Return a positive number or a schedule, or say what is wrong with it."""
     return value if isinstance(value, Schedule) else _checks.positive(name, value)
 
 
-def _fraction(name: str, value: float) -> float:
+def at_step(value: float | Schedule, step: int) -> float:
+    """Return a number, or what a schedule says for this step."""
+    return float(value(float(step))) if isinstance(value, Schedule) else value
+
+
+def fraction(name: str, value: float) -> float:
+    """Return a number in [0, 1), or say what is wrong with it."""
     result = _checks.nonnegative(name, value)
     if result >= 1.0:
         raise ValueError(f"{name} must lie in [0, 1), got {value!r}")

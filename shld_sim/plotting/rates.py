@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim.plotting.style import INK, PALETTE, TEXT, axes_of, finish, next_color
-from shld_sim.results import kaplan_meier
+from shld_sim.results.exits import kaplan_meier
 
 if TYPE_CHECKING:
     from shld_sim.results import Exits

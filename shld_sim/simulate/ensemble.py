@@ -18,7 +18,8 @@ from shld_sim._version import __version__
 from shld_sim._work import Pace, Team, cuts, thread_count
 from shld_sim.models import Model
 from shld_sim.records import Statistic
-from shld_sim.results import DivergenceError, Ensemble, Status, describe_seed
+from shld_sim.results import DivergenceError, Ensemble, Status
+from shld_sim.results.archives import describe_seed
 from shld_sim.simulate import arguments, recording
 from shld_sim.simulate.recording import Recorder, Wishes
 

@@ -18,7 +18,8 @@ from shld_sim._version import __version__
 from shld_sim._work import Pace, Team, thread_count
 from shld_sim.domains import Domain, Interval, Wall, as_domain
 from shld_sim.models import Diffusion, Model, Underdamped, require
-from shld_sim.results import DivergenceError, Exits, describe_seed
+from shld_sim.results import DivergenceError, Exits
+from shld_sim.results.archives import describe_seed
 from shld_sim.simulate import arguments, exit_plans
 
 Array = NDArray[np.float64]
@@ -91,8 +92,9 @@ def first_passage(
     Notes
     -----
     With the bridge a wall counts as flat. The mean exit time of Brownian motion from the centre of a ball of radius R is
-    then wrong by less than 0.15 % for ``sqrt(2 D dt) <= 0.2 R`` in two to five dimensions (measured). A jump or step that
-    ends behind several walls counts for the first one on the straight line.
+    then wrong by less than 0.15 % for ``sqrt(2 D dt) <= 0.2 R`` in two to five dimensions; at twice
+    that step by 6 % in five (``benchmarks/bench_balls.py``). A jump or step that ends behind several walls counts for the first
+    one on the straight line.
 
     With inertia paths are looked at after each step: their position is differentiable and hardly strays in between, so that
     exits are late by dt/2 on average, and by O(dt^(5/4)) for those that cross slowly and turn back within a step. For

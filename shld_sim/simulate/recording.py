@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shld_sim import _checks, _work, records, results
+from shld_sim import _checks, _work, records
 from shld_sim.models import Model
 from shld_sim.records import Histogram, HistogramRecord, Moments, MomentsRecord, Record, Statistic
-from shld_sim.results import Ensemble, Status
+from shld_sim.results import Ensemble, Status, stores
 from shld_sim.simulate import arguments
 
 Array = NDArray[np.float64]
@@ -173,7 +173,7 @@ class Store:
     def write(self, row: int, rows: Array) -> None:
         """Write rows from number ``row`` on: the first columns of the states."""
         if len(rows):
-            self.file.seek(results.NPY_HEADER + row * self.row_bytes)
+            self.file.seek(stores.NPY_HEADER + row * self.row_bytes)
             self.file.write(np.ascontiguousarray(rows[..., : self.shape[1]]).data.cast("B"))
 
     def due(self) -> bool:
@@ -183,14 +183,14 @@ class Store:
     def checkpoint(self, run: Ensemble, state: Array, planned: int) -> None:
         """Write what has been done: the last row, the header of the file, then the state beside it."""
         begun = time.monotonic()
-        rows, extra = results.row_count(run.n_steps, run.save_every)
+        rows, extra = stores.row_count(run.n_steps, run.save_every)
         if extra:
             self.write(rows, state[None])
         self.file.seek(0)
-        self.file.write(results.npy_header(rows + extra, *self.shape))
+        self.file.write(stores.npy_header(rows + extra, *self.shape))
         self.file.flush()
         os.fsync(self.file.fileno())
-        results.write_checkpoint(self.path, run, state[:, : self.shape[1]], planned, self.start)
+        stores.write_checkpoint(self.path, run, state[:, : self.shape[1]], planned, self.start)
         if self.partial is not None:
             os.replace(self.partial, self.path)
             self.partial = None
@@ -200,7 +200,7 @@ class Store:
     def finish(self, run: Ensemble, state: Array, planned: int) -> None:
         """Write what has been done and drop what an earlier kill may have left behind it."""
         self.checkpoint(run, state, planned)
-        self.file.truncate(results.NPY_HEADER + sum(results.row_count(run.n_steps, run.save_every)) * self.row_bytes)
+        self.file.truncate(stores.NPY_HEADER + sum(stores.row_count(run.n_steps, run.save_every)) * self.row_bytes)
 
     def close(self) -> None:
         """Let go of the file; one that never got a state is removed."""
@@ -234,9 +234,9 @@ def earlier(path: str, run: Ensemble) -> Ensemble | None:
         return None
     if run.seed is None:
         raise ValueError(f"store must be a new file for a run with noise=, got {path!r}")
-    if not os.path.exists(results.state_path(path)):
+    if not os.path.exists(stores.state_path(path)):
         raise ValueError(f"store must be a new file or the store of this run, got {path!r}, which is neither")
-    found, first = results.open_store(path, run.model, "store")
+    found, first = stores.open_store(path, run.model, "store")
     for name in ("dt", "scheme", "save_every", "seed", "n_paths", "boundary", "box"):
         if getattr(found, name) != getattr(run, name):
             other = f"with {name}={getattr(found, name)!r} instead of {getattr(run, name)!r}"
@@ -257,8 +257,8 @@ class Recorder:
         self.every, self.dt, self.dim = run.save_every, run.dt, run.model.dim
         self.tallies = tallies = [Tally(record, run.model, run.dt) for record in run.statistics]
         # Rows that stay: a run that ended between two saved steps kept its last row only for being the end.
-        self.old = results.row_count(run.n_steps, self.every)[0]
-        total = sum(results.row_count(n_steps, self.every))
+        self.old = stores.row_count(run.n_steps, self.every)[0]
+        total = sum(stores.row_count(n_steps, self.every))
         self.row = self.old
         self.stride = math.gcd(*([] if self.every is None else [self.every]), *(t.every for t in tallies))
         size = run.n_paths * width * 8
@@ -328,12 +328,12 @@ class Recorder:
         """Return the run with its rows."""
         if self.store is not None:
             self.store.finish(run, state, planned)
-            return dataclasses.replace(results.open_store(self.store.path, run.model)[0], statistics=run.statistics)
-        rows, extra = results.row_count(run.n_steps, self.every)
+            return dataclasses.replace(stores.open_store(self.store.path, run.model)[0], statistics=run.statistics)
+        rows, extra = stores.row_count(run.n_steps, self.every)
         if extra:
             self.paths[rows] = state
         x, momenta = arguments.parted(run.model, self.paths[: rows + extra])
-        times: Array = results.saved_steps(run.n_steps, self.every) * np.float64(self.dt)
+        times: Array = stores.saved_steps(run.n_steps, self.every) * np.float64(self.dt)
         return dataclasses.replace(run, t=times, x=x, momenta=momenta, last=None, store=None)
 
     def __enter__(self) -> Recorder:
@@ -353,7 +353,7 @@ def store_of(run: Ensemble, path: str | None) -> Store | None:
     width = width_of(run)
     if path == run.store:
         store = Store(path, run.n_paths, width, "", new=False)  # locked: nobody moves it on from here
-        found, store.start = results.open_store(path, run.model)
+        found, store.start = stores.open_store(path, run.model)
         if found.n_steps != run.n_steps:
             store.close()
             raise ValueError(
@@ -364,7 +364,7 @@ def store_of(run: Ensemble, path: str | None) -> Store | None:
         raise ValueError(f"store must be a new file, or that of the run continued, got {path!r}")
     if not Path(path).resolve().parent.is_dir():
         raise FileNotFoundError(f"store must lie in an existing directory, got {path!r}")
-    rows = results.row_count(run.n_steps, run.save_every)[0]
+    rows = stores.row_count(run.n_steps, run.save_every)[0]
     known = run.n_steps == 0 or rows > 0
     store = Store(path, run.n_paths, width, digest(states(run, 0, width)) if known else "", new=True)
     for i in range(rows):
