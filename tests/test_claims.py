@@ -36,6 +36,8 @@ EXPECTED = {
     "shld.natural-gradient": "corrected",
     "shld.momentum": "corrected",
     "shld.annealing": "refuted",
+    "shld.grokking": "refuted",
+    "shld.double-descent": "corrected",
     "shld.high-dim": "supported",
     "sdsd.gamma": "corrected",
     "sdsd.generator": "corrected",
@@ -53,6 +55,9 @@ EXPECTED = {
     "levy.stability-margin": "corrected",
     "levy.metric-rate": "corrected",
     "levy.criticality": "corrected",
+    "levy.precursor": "refuted",
+    "levy.rare-alignment": "refuted",
+    "levy.tail-drop": "corrected",
     "levy.curvature": "corrected",
     "phase.consolidation": "corrected",
     "phase.edge": "corrected",
@@ -67,6 +72,7 @@ EXPECTED = {
     "phase.decision-guide": "corrected",
     "phase.early-stopping": "corrected",
     "phase.adaptive-lr": "corrected",
+    "phase.double-descent": "corrected",
     "sym.loss": "supported",
     "sym.stages": "refuted",
     "sym.circle": "corrected",
@@ -186,20 +192,29 @@ def test_registry_holds_the_expected_claims():
         assert all((c.title, c.statement, c.rule, c.document, c.check.__doc__)), c.id
 
 
+# Claims of docs/claims.md that need trained networks and have no check yet; this set only shrinks.
+OUTSTANDING = {
+    "sdsd.phenomena",
+    "phase.lottery",
+    "phase.flatness",
+}
+
+
 def listed_claims():
-    """Ids of docs/claims.md, and those that need trained networks."""
+    """Ids of docs/claims.md; a dagger marks those without a check."""
     text = (Path(__file__).resolve().parents[1] / "docs" / "claims.md").read_text(encoding="utf-8")
-    analytic, trained = [], []
+    checked, unchecked = [], []
     for row in re.findall(r"^\| ([a-z]+\.[^|]*) \|", text, re.MULTILINE):
         for entry in row.split(","):
-            (trained if "†" in entry else analytic).append(entry.replace("†", "").strip())
-    return analytic, trained
+            (unchecked if "†" in entry else checked).append(entry.replace("†", "").strip())
+    return checked, unchecked
 
 
 def test_no_claim_of_the_documents_is_missing():
-    analytic, _ = listed_claims()
-    assert len(analytic) == len(set(analytic)) > 40
-    assert sorted(c.id for c in registry()) == sorted(analytic)
+    checked, unchecked = listed_claims()
+    assert len(checked) == len(set(checked)) > 40
+    assert sorted(c.id for c in registry()) == sorted(checked)
+    assert set(unchecked) == OUTSTANDING
 
 
 def test_sources_name_the_section_that_lists_the_claim():

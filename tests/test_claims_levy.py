@@ -65,14 +65,15 @@ def test_a_squared_noise_scale_does_not_pass_for_every_alpha(monkeypatch):
     assert verdict("levy.fractional-fp") == "refuted"
 
 
-@pytest.mark.parametrize("id", ["levy.consolidation", "levy.tail-index"])
-def test_another_alpha_or_scale_of_the_noise_is_noticed(id, monkeypatch):
+@pytest.mark.parametrize(
+    ("id", "more", "factor"),
+    [("levy.consolidation", 0.0, 1.2), ("levy.consolidation", 0.1, 1.0), ("levy.tail-index", 0.1, 1.0)],
+    ids=["consolidation, noise x 1.2", "consolidation, alpha + 0.1", "tail-index, alpha + 0.1"],
+)
+def test_another_alpha_or_scale_of_the_noise_is_noticed(id, more, factor, monkeypatch):
     right = levy._stable
-    if id == "levy.consolidation":
-        monkeypatch.setattr(levy, "_stable", lambda rng, alpha, size: 1.2 * right(rng, alpha, size))
-    else:  # 200 values have a standard error of 0.1: the share of intervals with alpha falls for alpha + 0.4
-        monkeypatch.setattr(levy, "_stable", lambda rng, alpha, size: right(rng, min(alpha + 0.4, 2.0), size))
-    assert verdict(id) in ("refuted", "inconclusive")
+    monkeypatch.setattr(levy, "_stable", lambda rng, alpha, size: factor * right(rng, min(alpha + more, 2.0), size))
+    assert verdict(id) == "refuted"
 
 
 WRONG = {
@@ -112,6 +113,21 @@ def test_stratonovich_noise_is_not_brownian_motion_on_the_surface(monkeypatch):
     monkeypatch.setattr(
         levy, "Diffusion", lambda *args, **more: Diffusion(*args, interpretation="stratonovich", **more)
     )
+    assert verdict("levy.curvature") == "refuted"
+
+
+def test_noise_a_fifth_too_strong_on_the_surface_is_noticed(monkeypatch):
+    monkeypatch.setattr(
+        levy,
+        "Diffusion",
+        lambda drift, noise, params, dim: Diffusion(drift, noise, params=tuple(1.2 * p for p in params), dim=dim),
+    )
+    assert verdict("levy.curvature") == "refuted"
+
+
+def test_another_alpha_of_jumps_on_the_surface_is_noticed(monkeypatch):
+    right = levy._stable_exits
+    monkeypatch.setattr(levy, "_stable_exits", lambda rng, k, r, alpha, dt, n: right(rng, k, r, alpha + 0.1, dt, n))
     assert verdict("levy.curvature") == "refuted"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from shld_sim import diagnostics, theory, verify
 from shld_sim.claims import sdsd
+from shld_sim.models import Diffusion
 
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]
 
@@ -16,14 +17,23 @@ def verdict(id):
     return str(verify(only=id, quick=True, figures=False, progress=False)[id].verdict)
 
 
-def test_noise_a_fifth_too_strong_in_one_step_is_noticed(monkeypatch):
+LINEAR = ["sdsd.gamma", "sdsd.almost-sure", "sdsd.null-recurrent"]
+
+
+@pytest.mark.parametrize("id", LINEAR)
+def test_linear_noise_a_fifth_too_strong_is_noticed(id, monkeypatch):
     right = sdsd._linear
     monkeypatch.setattr(sdsd, "_linear", lambda lam, s, D0=0.0: right(lam, 1.2 * s, 1.44 * D0))
-    assert verdict("sdsd.gamma") == "refuted"
-    assert verdict("sdsd.null-recurrent") == "refuted"
+    assert verdict(id) == "refuted"
 
 
-@pytest.mark.parametrize("id", ["sdsd.symmetry-collapse", "sdsd.density"])
+@pytest.mark.parametrize("id", LINEAR[:2])  # the mean return time of the third would be infinite
+def test_linear_noise_in_the_sense_of_stratonovich_is_noticed(id, monkeypatch):
+    monkeypatch.setattr(sdsd, "Diffusion", lambda *args: Diffusion(*args, interpretation="stratonovich"))
+    assert verdict(id) == "refuted"
+
+
+@pytest.mark.parametrize("id", ["sdsd.generator", "sdsd.symmetry-collapse", "sdsd.density"])
 def test_noise_a_fifth_too_strong_is_noticed(id, monkeypatch):
     right = ARGUMENTS.amplitude
     monkeypatch.setattr(ARGUMENTS, "amplitude", lambda model, t: 1.2 * right(model, t))

@@ -1,12 +1,13 @@
 """Planted errors in the claims on learning dynamics: each must turn the verdict."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from shld_sim import Diffusion, FokkerPlanck, HarmonicLearner, diagnostics, theory, verify
-from shld_sim.claims import shld
+from shld_sim.claims import euler, shld
 from shld_sim.claims.registry import select
 
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
@@ -149,6 +150,53 @@ def test_a_wrong_law_of_the_boosted_chain_is_noticed(monkeypatch):
     result = verify(only="shld.noise-assisted-escape", quick=True, figures=False, progress=False)
     tests = {t.label: str(t.outcome) for t in result["shld.noise-assisted-escape"].corrected}
     assert tests["out by step 150, dt = 1, boost"] == "fails"
+
+
+def test_an_error_of_order_one_half_is_noticed(monkeypatch):
+    right, rng = shld.simulate, np.random.default_rng(0)
+
+    def wrong(model, x0, dt, noise):
+        final = right(model, x0, dt, noise=noise).final
+        return SimpleNamespace(final=final + 0.2 * dt**0.5 * rng.standard_normal(final.shape))
+
+    monkeypatch.setattr(shld, "simulate", wrong)
+    assert verdict("shld.langevin") == "refuted"
+
+
+# -- numerical errors ----
+
+
+@pytest.mark.parametrize("k", [0.5, 2.0])
+def test_law_of_the_chain_has_its_exact_moments(k):
+    D, dt, n, start = 0.3, 0.1, 7, 0.8
+    x = np.linspace(-6.0, 6.0, 601)
+    p = euler.law(lambda y: -k * y, lambda y: np.sqrt(2.0 * D), x, [start, -start], dt, n)
+    a = 1.0 - k * dt
+    mean, variance = start * a**n, theory.euler_variance(k, D, dt) * (1.0 - a ** (2 * n))
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(p @ x, [mean, -mean], rtol=1e-12)
+    np.testing.assert_allclose(p @ x**2, variance + mean**2, rtol=1e-12)
+
+
+def test_step_error_is_the_law_less_that_of_twice_the_step():
+    k, D, dt = 1.0, 0.3, 0.05
+    x = np.linspace(-6.0, 6.0, 601)
+    found = euler.step_error(shld.Langevin(shld.Harmonic(k), D), x, 0.5, dt, 400)[0] @ x**2
+    assert found == pytest.approx(theory.euler_variance(k, D, dt) - theory.euler_variance(k, D, 2 * dt), rel=1e-8)
+
+
+@pytest.mark.parametrize(("power", "D"), [(2, 0.25), (4, 0.1), (6, 0.25)])
+def test_bias_at_rest_is_twice_the_first_order(power, D):
+    model, dt = shld.Langevin(shld.DoubleWell(), D), 1 / 256
+
+    def f(x):
+        return x**power
+
+    x = np.linspace(-3.0, 3.0, 301)
+    chain = euler.law(lambda y: -model.potential.gradient(y), lambda y: np.sqrt(2.0 * D), x, 0.5, dt, 2**13)[0]
+    exact = abs(float(chain @ f(x)) - float(theory.gibbs_expectation(model, f)))
+    assert exact == pytest.approx(0.5 * euler.bias_at_rest(model, f, dt), rel=0.05, abs=3 * dt**2)
+    assert euler.bias_at_rest(shld.Langevin(shld.Harmonic(2.0), D), np.square, dt) == pytest.approx(D * dt)
 
 
 def test_every_claim_says_its_formula_and_defines_its_words():

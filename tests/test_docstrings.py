@@ -18,6 +18,7 @@ NAMESPACES = (
     "shld_sim.theory",
     "shld_sim.diagnostics",
     "shld_sim.learning",
+    "shld_sim.learning.experiments",
     "shld_sim.plotting",
     "shld_sim.claims",
 )

@@ -93,6 +93,13 @@ COMPARED = {
         "share of the strongest frequency, first embedding",
         "share of tests with their image among the examples",
     },
+    # statistics of precursors on numbers made for it; the bias of the plug-in estimate, exact
+    "17_precursors": {
+        "joint/product, independent conditions",
+        "events preceded, random signal",
+        "Hill's estimate falls, 1.5 to 1.2",
+        "plug-in less unbiased C, seed 0",
+    },
     # shares of paths against densities and exit places from the grid; extrapolated densities and exit times against theory
     "08_fractional_fokker_planck": {
         "P(|X| > 0.5), t = 0.3",
@@ -105,10 +112,30 @@ COMPARED = {
     },
     # rates of simulated paths with inertia against half the spectral gap of Kramers' equation
     "09_underdamped_turnover": {"rate, friction = 0.1", "rate, friction = 1", "rate, friction = 10"},
+    # errors and C of fresh examples of independent features, against exact formulas
+    "19_double_descent": {
+        "error, n = 50, N = 100",
+        "error, n = 200, N = 100",
+        "p of fresh examples, n = 100, N = 100",
+        "p of fresh examples, n = 200, N = 100",
+    },
     # mean exit times of every point of the sweep against the double integral
     "20_sweep_on_dask": {"T, h = 0.15, D = 0.06", "T, h = 0.3, D = 0.1"},
     # mean exit times by splitting against the double integral, up to 1.6e11
     "21_rare_events": {"T by splitting, dE/D = 4", "T by splitting, dE/D = 25", "T by waiting, dE/D = 4"},
+    # variances of minibatch descent against chains with independent and with shuffled draws, escapes against the law of the
+    # chain, layers under label noise against the exact rate and the balance of traces
+    "22_noise_in_training": {
+        "noise of a step, square root, B = 16",
+        "variance, square root, B = 16",
+        "variance, linear, B = 16",
+        "D from gradients",
+        "D from the path",
+        "variance in epochs, B = 1, eta n/B = 0.5",
+        "steps to escape, eta = 0.3, B = 1",
+        "rate of the imbalance/eta^2, numbers",
+        "ln |W1|^2/|W2|^2 at the end, 6 inputs, 2 outputs",
+    },
 }
 
 
@@ -296,6 +323,46 @@ def test_symmetry_prompting(results):
     random = np.exp(numbers["entropy of the frequencies, first embedding"][2])
     assert numbers["frequencies, prompted, decay 2"] < 0.6 * random
     assert numbers["circle 1: turns"] == 1 and numbers["circle 1: roundness"] > 0.8
+
+
+def test_precursors(results):
+    numbers, _ = results("17_precursors")
+    for seed in (0, 1):
+        heart, understood = (
+            numbers[f"step with {what} right, seed {seed}"] for what in ("all examples", "95 % of the tests")
+        )
+        assert understood > 2.5 * heart
+        assert numbers[f"tests right when all examples are, seed {seed}"] < 0.1
+        assert numbers[f"jumps, seed {seed}"] > 0
+        # stated: C falls from 8 to below 1, critical steps warn. It rises, and there are none
+        assert numbers[f"smallest C, seed {seed}"] < 0.2 < 1.0 < numbers[f"C, 60 to 80 % of the way, seed {seed}"] < 3.0
+        assert numbers[f"critical steps, seed {seed}"] == 0 and numbers[f"largest C_a, seed {seed}"] < 1e-3
+        assert numbers[f"smallest index of Hill, seed {seed}"] > 1.9
+
+
+def test_double_descent(results):
+    numbers, _ = results("19_double_descent")
+    assert numbers["N of the largest error"] == 100
+    peaks = [numbers[f"p at the peak after {k} steps"] for k in (1, 10, 100, 1000, 10_000)]
+    assert peaks == sorted(peaks, reverse=True)
+    assert peaks[0] < 0.05 < numbers["largest possible p at the peak"] < 0.5  # stated: one half
+    for name in ("independent", "random"):  # C falls, and does not recover
+        C = [numbers[f"C after 10^4 steps, n = {n}, {name}"] for n in (50, 100, 200)]
+        assert 10 * C[1] < C[0] and 10 * C[2] < C[1]
+
+
+def test_noise_in_training(results):
+    numbers, _ = results("22_noise_in_training")
+    right = numbers["D from gradients"][2]
+    # half a variance lacks the step, the variance of a confined path falls with its length
+    assert numbers["D from gradients, as stated"] > 2 * right > 20 * numbers["D from the path, as stated"]
+    assert numbers["escapes without noise"] == 0
+    assert numbers["barrier by diffusion"] < 0.9 * numbers["barrier, exact"]
+    exact = numbers["steps to escape, eta = 0.2, B = 1"][2]
+    assert numbers["steps to escape by diffusion, eta = 0.2, B = 1"] < 0.7 * exact
+    for name in ("numbers", "6 inputs, 2 outputs"):
+        assert numbers[f"largest defect of the identity, {name}"] < 1e-14
+    assert numbers["imbalance left, gradient descent"] > 0.99
 
 
 def test_spectrum_and_relaxation(results):

@@ -155,3 +155,22 @@ def test_scale_mixture_explains_unequal_scales_and_not_cauchy_data():
 def test_errors_name_the_argument(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_hills_estimate_can_tell():
+    """Shares of falls and the scatter of ln alpha from 10 of 100 Pareto numbers; with the law of k = 5 they would not fit."""
+    rng, n = np.random.default_rng(31), 4000
+    a, b = (
+        np.array([diagnostics.hill(x).alpha for x in rng.random((n, 100)) ** (-1.0 / alpha)]) for alpha in (1.5, 1.0)
+    )
+    fell, error = (b < a).mean(), 0.5 / np.sqrt(n)
+    assert fell == pytest.approx(theory.hill_fall_probability(1.5, 1.0), abs=5 * error)
+    assert abs(fell - theory.hill_fall_probability(1.5, 1.0, 5)) > 5 * error
+    spread, relative = (
+        np.log(a).std(),
+        np.sqrt(1.25 / (2 * n)),
+    )  # the kurtosis of ln chi^2 is near that of a normal number
+    assert spread == pytest.approx(theory.hill_log_spread(), rel=5 * relative)
+    assert abs(spread / theory.hill_log_spread(5) - 1.0) > 5 * relative
+    assert theory.hill_fall_probability(1.3, 1.3) == pytest.approx(0.5)
+    assert theory.hill_log_spread(1) == pytest.approx(np.pi / np.sqrt(6.0))  # a Gumbel number

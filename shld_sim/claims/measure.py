@@ -23,6 +23,12 @@ def share(inside: NDArray[np.bool_]) -> tuple[float, float]:
     return p, math.sqrt(max(p * (1.0 - p), 1.0 / len(inside)) / len(inside))
 
 
+def mean_share(values: Array) -> tuple[float, float]:
+    """Return the mean of shares of independent runs and its standard error, never less than one run could change it."""
+    spread = float(values.var(ddof=1)) if len(values) > 1 else 1.0
+    return float(values.mean()), math.sqrt(max(spread, 1.0 / len(values)) / len(values))
+
+
 def normal_score(chi2_value: float, degrees: int) -> float:
     """Return the standard normal number that a chi-square value is as extreme as."""
     from scipy.stats import chi2, norm

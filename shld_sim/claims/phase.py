@@ -13,6 +13,7 @@ from shld_sim import diagnostics, theory
 from shld_sim.claims.measure import mean, share
 from shld_sim.claims.registry import DOCUMENTS, SECTIONS, Evidence, Run, Table, claim
 from shld_sim.claims.rules import HONEST, Test
+from shld_sim.learning import Linear, experiments, random_features
 from shld_sim.models import Langevin
 from shld_sim.potentials import Harmonic, QuadraticForm
 from shld_sim.simulate import simulate
@@ -1029,3 +1030,111 @@ def adaptive_lr(run: Run) -> Evidence:
 
     columns = ("p", "factor", "change, base step", "change, rule", "change, best step", "theory")
     return Evidence(stated, corrected, [Table("One step at eta lam = 1", columns, tuple(rows))], figure, panels=2)
+
+
+@claim(
+    "phase.double-descent",
+    "the peak is where p is 1/2",
+    formula=r"p(N = n) \approx \frac{1}{2}",
+    statement="The test error of double descent peaks where p ~ .5.",
+    definitions="n = 100 examples of a linear teacher with noise 0.5, N features: max(a.x, 0) of 20-dimensional normal x, or "
+    "independent normal ones. p = C/(1 + C) of the gradient of one example, of those learned from along descent from zero "
+    "with the step 1/lmax, or of a fresh one at the minimum.",
+    corrected="The error peaks at N = n, where p of an example is far below 1/2 at every stage: p cannot exceed lmax(K)/n, K the "
+    "products of the unit vectors along the examples, (1/sqrt n + 1/sqrt N)^2 for independent features. Late in training "
+    "p rises with N and passes N = n without a maximum. A batch of B has C B times larger: B = 1/C puts p = 1/2 at any N.",
+    corrected_formula=r"p \le \frac{\lambda_{\max}(K)}{n} \approx \left(\frac{1}{\sqrt n} + \frac{1}{\sqrt N}\right)^2",
+    rule="Means over data sets at N = n: the largest p of the stages 0, 1, 10, ... 10^4 for both kinds of features, and p of "
+    "fresh examples for the first, must be 0.5 (scale 1, a probability). Corrected: log10 of the error at N = n less that "
+    "at 3n/4 and 4n/3 at least 0 (scale 1, a logarithm); the largest p/bound over N = 50 to 200, stages, and the first data sets "
+    "at most 1 up to rounding; the bound for independent features, N = n, over its limit 4/n at most 1 (of finite size it "
+    "stays below on average); log10 of p after 10^4 steps at n over n/2 and 2n over n at least 0 (scale 1), "
+    "random features; and |mu|^2/E|g|^2 of batches of the whole number next to 1/C, drawn with replacement at theta = 0, N = 50, "
+    "100, 200, is 0.5 (scale 1), up to C/8 for rounding B.",
+)
+def double_descent(run: Run) -> Evidence:
+    """Follow p around N = n and compare it with what it can be at most.
+
+    Gradients r_i x_i are weights w_i = r_i |x_i| times unit vectors u_i: p = |sum w_i u_i|^2/(n sum w_i^2), a Rayleigh quotient
+    of K/n. Its trace is 1: p above 1/2 takes a direction that more than half of all squared lengths share. For max(a.x, 0)
+    the common direction has 1/pi of them.
+    """
+    n, sizes, steps = 100, (50, 75, 100, 133, 200), (0, 1, 10, 100, 1000, 10_000)
+    names = {"relu": "random features", "isotropic": "independent features"}
+    counts = {
+        "relu": run.pick("data sets", 60, 600),
+        "isotropic": run.pick("data sets of independent features", 30, 150),
+    }
+    middle, stated, corrected = sizes.index(n), [], []
+    found, bounds, excess = {}, {}, 0.0
+    for i, kind in enumerate(names):
+        seeds = run.stream(i).spawn(counts[kind])
+        chosen = [experiments.double_descent(n, sizes, seed=s, noise=0.5, kind=kind, steps=steps) for s in seeds]
+        make = random_features if kind == "relu" else experiments.isotropic_features
+        limit = np.array(
+            [
+                [theory.signal_share_bound(make(n, N, noise=0.5, n_test=1, seed=s).inputs) for N in sizes]
+                for s in seeds[: run.pick("data sets with bounds", 20, 100)]
+            ]
+        )
+        p = np.array([d.p_during for d in chosen])  # (data sets, stages, sizes)
+        excess = max(excess, float((p[: len(limit)] / limit[:, None, :]).max()))
+        found[kind], bounds[kind] = p, limit
+        value, error = mean(p[:, :, middle].max(axis=1))
+        stated.append(Test(f"largest p of the stages at N = n, {names[kind]}", value, 0.5, error, scale=1.0))
+        if kind == "relu":
+            value, error = mean(np.array([d.p_fresh[middle] for d in chosen]))
+            stated.append(Test("p of fresh examples at N = n, random features", value, 0.5, error, scale=1.0))
+            errors = np.log10([d.test_error for d in chosen])
+    for j in (middle - 1, middle + 1):
+        value, error = mean(errors[:, middle] - errors[:, j])
+        corrected.append(Test(f"log10 error, N = n over N = {sizes[j]}", value, 0.0, error, "at least", scale=1.0))
+    corrected.append(Test("largest p/bound", excess, 1.0, 0.0, "at most", numerical=1e-9))
+    value, error = mean(bounds["isotropic"][:, middle] / (4.0 / n))
+    corrected.append(Test("bound/(4/n), N = n, independent features", value, 1.0, error, "at most"))
+    late = np.log10(found["relu"][:, -1, :])
+    for over, under in ((middle, 0), (len(sizes) - 1, middle)):
+        value, error = mean(late[:, over] - late[:, under])
+        label = f"log10 p after 10^4 steps, N = {sizes[over]} over N = {sizes[under]}"
+        corrected.append(Test(label, value, 0.0, error, "at least", scale=1.0))
+    rows = []
+    for j, N in enumerate((50, 100, 200)):
+        shares, batches, numerical = [], [], 0.0
+        for k, seed in enumerate(run.stream(2 + j).spawn(run.pick("data sets for batches", 10, 40))):
+            task, network = random_features(n, N, noise=0.5, n_test=1, seed=seed), Linear(N)
+            g = network.per_sample_gradients(np.zeros(N), task.inputs, task.targets)
+            signal = float(np.sum(g.mean(axis=0) ** 2))
+            C = signal / (float(np.mean(np.sum(g * g, axis=1))) - signal)
+            B, rng = max(round(1.0 / C), 1), run.generator(100 * (j + 1) + k)
+            drawn = rng.multinomial(B, np.full(n, 1.0 / n), 400) @ g / B
+            shares.append(signal / float(np.mean(np.sum(drawn * drawn, axis=1))))
+            batches.append(B)
+            numerical = max(numerical, C / 8.0)
+        value, error = mean(np.array(shares))
+        label = f"p of a batch of 1/C at the start, N = {N}"
+        corrected.append(Test(label, value, 0.5, error, scale=1.0, numerical=numerical))
+        rows.append((N, float(np.mean(batches)), value, error))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        left.plot(sizes, 10 ** errors.mean(axis=0), "o-", ms=5)
+        left.set(
+            yscale="log", xlabel="features N, n = 100 examples", ylabel="test error", title="The error peaks at N = n"
+        )
+        for i, k in enumerate(steps):
+            line = np.exp(np.log(found["relu"][:, i, :]).mean(axis=0))
+            right.plot(sizes, line, "o-", ms=4, color=f"C{i}", label=f"after {k:g} steps")
+        right.plot(sizes, bounds["relu"].mean(axis=0), "k--", lw=1.5, label="largest possible")
+        right.axhline(0.5, ls=":", color="0.4", label="stated")
+        right.set(yscale="log", xlabel="features N", ylabel="p of an example", title="Random features")
+
+    table = [
+        (names[kind], N, *(float(v) for v in np.median(found[kind][:, :, j], axis=0)), float(bounds[kind][:, j].mean()))
+        for kind in names
+        for j, N in enumerate(sizes)
+    ]
+    tables = [
+        Table("p of an example, medians", ("features", "N", *(f"{k} steps" for k in steps), "bound"), tuple(table)),
+        Table("Batches of 1/C at the start", ("N", "mean B", "p", "stderr"), tuple(rows)),
+    ]
+    return Evidence(stated, corrected, tables, figure, panels=2)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import diagnostics, theory
+from shld_sim.claims import euler
 from shld_sim.claims.measure import mean as _mean
 from shld_sim.claims.measure import normal_score as _normal_score
 from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
-from shld_sim.claims.rules import Test, Z
+from shld_sim.claims.rules import HONEST, Test
+from shld_sim.claims.trained import SOURCES, grokking_runs
 from shld_sim.grid import FokkerPlanck, Grid
-from shld_sim.learning import HarmonicLearner
+from shld_sim.learning import HarmonicLearner, experiments
 from shld_sim.models import Diffusion, Langevin, Preconditioned, Underdamped
 from shld_sim.potentials import (
     DoubleWell,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 LEFT = (-math.inf, 0.0)
+ROUNDING = 1e-9  # relative error that rounding may leave in a computed number
 
 
 # -- master equation ----
@@ -46,47 +50,64 @@ LEFT = (-math.inf, 0.0)
     statement="The density of dX = -V'(X) dt + sqrt(2D) dW obeys dp/dt = d/dx (p V') + D d2p/dx2 at every time.",
     definitions="p is the density of X at time t; the drift is minus the gradient of the loss V, D a constant. Here V = (x^2 - "
     "1)^2/4, D = 0.25.",
-    rule="Ensemble in the double well from a point, at three times, against the grid solver: P(X > 0), E X^2 and the "
-    "chi-square of a 40-bin histogram (as a normal score, at most 5). Euler and grid bias is bounded by 0.002.",
+    rule="Ensemble in the double well from a point, at t = 0.5, 2, 8, against the grid solver: P(X > 0) (scale 1), E X^2, and "
+    "the chi-square divergence of a histogram of 40 bins from the grid's, sum of (found - p)^2/p less its mean, at most 0 "
+    "(scale 1; its error is such that it fails where the normal score of the chi-square exceeds 5). Numerical error: "
+    "half the cells, and Euler's chain of twice the step, whose law is computed by quadrature.",
 )
 def master_equation(run: Run) -> Evidence:
     """Compare ensemble histograms with the grid solution at several times."""
     model = Langevin(DoubleWell(), D=0.25)
-    times, dt, n_paths = (0.5, 2.0, 8.0), 1 / 512, run.pick("paths", 50_000, 500_000)
+    # E X^2 has a standard deviation of at most its size: n > (5/0.1)^2
+    times, dt, n_paths = (0.5, 2.0, 8.0), 1 / 512, run.pick("paths", 4_000, 40_000)
     paths = simulate(model, -1.0, dt, times[-1], n_paths, seed=run.stream(0), save_every=256)
-    solver = FokkerPlanck(model, Grid(-3.2, 3.2, 640))
-    density = solver.propagate(-1.0, np.array(times))
-    edges = np.linspace(-2.0, 2.0, 41)
+    solver, coarse = (FokkerPlanck(model, Grid(-3.2, 3.2, cells)) for cells in (640, 320))
+    density, other = (f.propagate(-1.0, np.array(times)) for f in (solver, coarse))
+    inner = np.linspace(-2.0, 2.0, 41)
+    edges = np.concatenate([[-np.inf], inner, [np.inf]])
+
+    def numbers(x: Array, mass: Array) -> tuple[float, float, Array]:
+        """Return P(X > 0), E X^2 and the probabilities of the bins, which are whole cells."""
+        return float(mass[x > 0].sum()), float(mass @ (x * x)), np.histogram(x, edges, weights=mass)[0]
+
     tests, rows, drawn = [], [], []
-    for t, p in zip(times, density, strict=True):
-        x = paths.x[round(t / dt) // 256]
-        mass = np.append(0.0, np.cumsum(p) * solver.grid.dx)
-        cumulative = np.interp(edges, np.linspace(-3.2, 3.2, 641), mass)
-        expected = np.diff(np.concatenate([[0.0], cumulative, [1.0]])) * n_paths
-        found = np.histogram(x, np.concatenate([[-np.inf], edges, [np.inf]]))[0]
+    for t, p, q in zip(times, density, other, strict=True):
+        x, y = paths.x[round(t / dt) // 256], coarse.grid.x
+        p_right, p_square, bins = numbers(solver.grid.x, p * solver.grid.dx)
+        c_right, c_square, c_bins = numbers(y, q * coarse.grid.dx)
+        s_right, s_square, s_bins = numbers(y, euler.step_error(model, y, -1.0, dt, round(t / dt))[0])
+        found, expected = np.histogram(x, edges)[0], bins * n_paths
+        # bins where fewer than 20 are expected make one
         kept = expected > 20
-        rest = (found[~kept].sum(), expected[~kept].sum())
-        chi2 = float((((found - expected) ** 2 / expected)[kept]).sum())
-        degrees = int(kept.sum()) - 1
-        if rest[1] > 5:
-            chi2, degrees = chi2 + float((rest[0] - rest[1]) ** 2 / rest[1]), degrees + 1
-        right, right_error = _mean((x > 0).astype(float))
+        found_in, expected_in = (np.append(v[kept], v[~kept].sum()) for v in (found, expected))
+        if expected_in[-1] < 5:
+            found_in, expected_in = found_in[:-1], expected_in[:-1]
+        chi2, degrees = float(((found_in - expected_in) ** 2 / expected_in).sum()), len(found_in) - 1
+        unit = math.sqrt(2.0 * degrees) / n_paths  # standard error of chi-square over n
+        amiss = [math.sqrt(float((e**2 / bins)[kept].sum())) for e in (bins - c_bins, s_bins)]
+        right, right_error = _share(x > 0)
         square, square_error = _mean(x * x)
-        p_right = 1.0 - float(np.interp(0.0, np.linspace(-3.2, 3.2, 641), mass))
-        p_square = float((p * solver.grid.x**2).sum() * solver.grid.dx)
+        wrong = abs(p_right - c_right) + abs(s_right), abs(p_square - c_square) + abs(s_square)
         tests += [
-            Test(f"P(X > 0), t = {t:g}", right, p_right, right_error, resolution=0.02, numerical=0.002),
-            Test(f"E X^2, t = {t:g}", square, p_square, square_error, resolution=0.03, numerical=0.002),
-            # a score is a standard normal number: the rule fails it above 5
-            Test(f"chi-square score, t = {t:g}", _normal_score(chi2, degrees), 0.0, 1.0, "at most", resolution=2 * Z),
+            Test(f"P(X > 0), t = {t:g}", right, p_right, right_error, scale=1.0, numerical=wrong[0]),
+            Test(f"E X^2, t = {t:g}", square, p_square, square_error, numerical=wrong[1]),
+            Test(
+                f"divergence of the histogram, t = {t:g}",
+                unit * _normal_score(chi2, degrees),
+                0.0,
+                unit,
+                "at most",
+                scale=1.0,
+                numerical=sum(amiss) ** 2,
+            ),
         ]
         rows.append((f"{t:g}", right, p_right, square, p_square, chi2, degrees))
-        drawn.append((t, found[1:-1] / n_paths / np.diff(edges), p))
+        drawn.append((t, found[1:-1] / n_paths / np.diff(inner), p))
 
     def figure(ax: Axes) -> None:
         for t, histogram, p in drawn:
             line = ax.plot(solver.grid.x, p, label=f"t = {t:g}")[0]
-            ax.plot(0.5 * (edges[1:] + edges[:-1]), histogram, "o", ms=3, color=line.get_color())
+            ax.plot(0.5 * (inner[1:] + inner[:-1]), histogram, "o", ms=3, color=line.get_color())
         ax.set(xlim=(-2.2, 2.2), xlabel="x", ylabel="p(x, t)", title="Lines: grid solver. Points: ensemble")
 
     columns = ("t", "P(X>0)", "grid", "E X^2", "grid", "chi-square", "degrees")
@@ -104,38 +125,50 @@ def master_equation(run: Run) -> Evidence:
     "error of the paths and of the averages falls like dt.",
     definitions="xi is standard normal. Strong error: E|X_dt - X| at t = 1 on the same Brownian path; weak error: that of E "
     "X^2.",
-    rule="Double well, steps 2^-3 to 2^-7 coupled to 2^-11 on the same Brownian paths: slope of log E|X_dt - X| (strong) "
-    "and of log |E X_dt^2 - E X^2| (weak) against log dt, standard errors from 20 independent batches, curvature of the "
-    "error curve bounded by 0.15; and the finest strong error, at most 0.01.",
+    rule="Double well, steps 2^-3 to 2^-7 coupled to 2^-10 on the same Brownian paths: slope of log E|X_dt - X| (strong) "
+    "and of log |E X_dt^2 - E X^2| (weak) against log dt over the finest four steps, 1 and not 1/2, the order under "
+    "noise that depends on the place; standard errors from 20 independent batches. Numerical error: the slope over steps "
+    "twice as large less this one, and what the finest step is away from the limit, the slope of log(dt - 2^-10) less 1. "
+    "And E X^2 of the finest step over that of the grid solver (error: half the cells, and the weak error at 2^-7).",
 )
 def langevin(run: Run) -> Evidence:
     """Measure the strong and weak order of Euler-Maruyama on coupled paths."""
-    model, finest, levels = Langevin(DoubleWell(), D=0.25), 11, np.arange(3, 8)
-    n_batches, n_paths = 20, run.pick("paths of each of 20 batches", 5000, 10_000)
+    model, finest, levels = Langevin(DoubleWell(), D=0.25), 10, np.arange(3, 8)
+    # batches of 500 paths gave the weak slope a spread of 0.1, and as much the change of it that bounds its curvature: five of
+    # the one and three of the other leave 0.25 - 0.09 from 20 x 13 000 paths on
+    n_batches, n_paths = 20, run.pick("paths of each of 20 batches", 20_000, 30_000)
     rng = run.generator(0)
-    strong, weak = np.empty((n_batches, len(levels))), np.empty((n_batches, len(levels)))
+    strong, weak, squares = np.empty((n_batches, len(levels))), np.empty((n_batches, len(levels))), np.empty(n_batches)
     for batch in range(n_batches):
         increments = rng.standard_normal((2**finest, n_paths)) * 2.0 ** (-finest / 2)
         exact = simulate(model, -0.5, 2.0**-finest, noise=increments).final
+        squares[batch] = (exact**2).mean()
         for i, level in enumerate(levels):
             coarse = increments.reshape(2**level, -1, n_paths).sum(axis=1)
             found = simulate(model, -0.5, 2.0**-level, noise=coarse).final
             strong[batch, i] = np.abs(found - exact).mean()
             weak[batch, i] = (found**2 - exact**2).mean()
     dt = 2.0**-levels
+
+    def slope(error: NDArray[Any], first: int) -> float:
+        """Return the slope over four steps."""
+        which = slice(first, first + 4)
+        return float(np.polyfit(np.log(dt[which]), np.log(np.abs(error[which])), 1)[0])
+
+    limit = slope(dt - 2.0**-finest, 1) - 1.0
     tests, slopes = [], {}
     for name, errors in (("strong", strong), ("weak", weak)):
-        mean = np.abs(errors.mean(axis=0))
-        slope = np.polyfit(np.log(dt), np.log(mean), 1)[0]
-        left_out = [
-            np.polyfit(np.log(dt), np.log(np.abs(np.delete(errors, b, axis=0).mean(axis=0))), 1)[0]
-            for b in range(n_batches)
-        ]
+        mean = errors.mean(axis=0)
+        left_out = [slope(np.delete(errors, b, axis=0).mean(axis=0), 1) for b in range(n_batches)]
         spread = math.sqrt((n_batches - 1) * np.var(left_out))  # jackknife over batches
-        slopes[name] = slope
-        tests.append(Test(f"{name} order", slope, 1.0, spread, resolution=0.4, numerical=0.15))
-    finest_error, finest_spread = _mean(strong[:, -1])
-    tests.append(Test("E|X_dt - X| at dt = 2^-7", finest_error, 0.01, finest_spread, relation="at most"))
+        slopes[name] = slope(mean, 1)
+        bias = abs(slope(mean, 0) - slopes[name]) + limit
+        tests.append(Test(f"{name} order", slopes[name], 1.0, spread, rival=0.5, numerical=bias))
+    solvers = [FokkerPlanck(model, Grid(-3.2, 3.2, cells)) for cells in (640, 320)]
+    target, other = (float(s.mean(s.propagate(-0.5, 1.0), np.square)) for s in solvers)
+    value, error = _mean(squares)
+    bias = (abs(target - other) + abs(float(weak[:, -1].mean()))) / target
+    tests.append(Test("E X^2 at t = 1/grid", value / target, 1.0, error / target, numerical=bias))
 
     def figure(ax: Axes) -> None:
         for name, errors in (("strong", strong), ("weak", weak)):
@@ -164,32 +197,42 @@ def langevin(run: Run) -> Evidence:
     formula=r"p(x) = \frac{1}{Z}\,e^{-V(x)/D}",
     statement="The stationary density is exp(-V/D)/Z.",
     definitions="Z normalises; D is the constant of dX = -V' dt + sqrt(2D) dW, a temperature.",
-    rule="Grid steady state against quadrature (largest relative difference, at most 1e-10); long simulation in the double "
-    "well: E X^2 and E X^4 against quadrature with the Euler bias bounded by dt; and the Euler chain on k x^2/2 at the "
-    "coarse step k dt = 0.4 against its exact variance D/(k (1 - k dt/2)), 25 % above D/k.",
+    rule="Grid steady state over the Gibbs density by quadrature, the worst of all cells, ratio 1 (rounding 1e-9); total "
+    "variation between that density and the grid's at t = 400 from a point, at most 0 (scale 1). Long simulation in the double "
+    "well: E X^2 and E X^4 against quadrature; numerical error: twice Euler's bias at rest to first order, "
+    "2 dt |Cov(f, V'^2/(4D) - V''/2)|. And Euler's chain on k x^2/2 at the coarse steps k dt = 1/4, 1/2, 1: its variance "
+    "over the exact D/(k (1 - k dt/2)), up to twice D/k, ratio 1.",
 )
 def gibbs(run: Run) -> Evidence:
     """Compare steady states of the grid and of simulations with the Gibbs law."""
     model = Langevin(DoubleWell(), D=0.25)
     grid = FokkerPlanck(model, Grid(-3.0, 3.0, 600))
     density = theory.gibbs_density(model)
-    steady = grid.steady_state()
-    bulk = np.abs(grid.grid.x) < 2.0
-    distance = float(np.abs(steady / density(grid.grid.x) - 1.0)[bulk].max())
-    dt, n_paths = 1 / 256, run.pick("paths", 40_000, 400_000)
-    x = simulate(model, 1.0, dt, 40.0, n_paths, seed=run.stream(0)).final * np.where(np.arange(n_paths) % 2, 1, -1)
-    tests = [Test("|grid steady state/Gibbs - 1|", distance, 1e-10, relation="at most")]
+    target = np.asarray(density(grid.grid.x))
+    ratio = grid.steady_state() / target
+    late = 0.5 * float(np.abs(grid.propagate(1.0, 400.0) - target).sum() * grid.grid.dx)
+    # even functions settle as exp(-1.5 t) (spectrum); variances of normal chains: n > (5 x 1.42/0.1)^2
+    dt, n_paths = 1 / 256, run.pick("paths", 8_000, 80_000)
+    x = simulate(model, 1.0, dt, 16.0, n_paths, seed=run.stream(0)).final * np.where(np.arange(n_paths) % 2, 1, -1)
+    tests = [
+        Test("grid steady state/Gibbs, worst cell", ratio[np.argmax(np.abs(ratio - 1.0))], 1.0, numerical=ROUNDING),
+        Test("total variation, grid at t = 400", late, 0.0, 0.0, "at most", scale=1.0, numerical=ROUNDING),
+    ]
     for power in (2, 4):
-        exact = float(theory.gibbs_expectation(model, np.polynomial.Polynomial([0.0] * power + [1.0])))
-        found, error = _mean(x**power)
+        f = np.polynomial.Polynomial([0.0] * power + [1.0])
+        exact, (found, error) = float(theory.gibbs_expectation(model, f)), _mean(f(x))
+        bias = euler.bias_at_rest(model, f, dt)
+        tests.append(Test(f"E X^{power}, double well", found, exact, error, numerical=bias))
+    rows = []
+    k, D = 2.0, 0.5
+    for i, coarse in enumerate((0.125, 0.25, 0.5)):
+        final = simulate(Langevin(Harmonic(k), D), 0.0, coarse, 20.0, n_paths, seed=run.stream(1 + i)).final
+        square, error = _mean(final**2)
+        chain = float(theory.euler_variance(k, D, coarse))
         tests.append(
-            Test(f"E X^{power}, double well", found, exact, error, resolution=0.04 * exact, numerical=dt * exact)
+            Test(f"variance of Euler's chain/formula, k dt = {k * coarse:g}", square / chain, 1.0, error / chain)
         )
-    k, coarse, D = 2.0, 0.2, 0.5
-    final = simulate(Langevin(Harmonic(k), D), 0.0, coarse, 20.0, n_paths, seed=run.stream(1)).final
-    square, error = _mean(final**2)
-    chain = float(theory.euler_variance(k, D, coarse))
-    tests.append(Test("variance of the Euler chain, k dt = 0.4", square, chain, error, resolution=0.05 * chain))
+        rows.append((coarse, square, error, chain, D / k))
     edges = np.linspace(-2.2, 2.2, 56)
     histogram = np.histogram(x, edges)[0] / n_paths / np.diff(edges)
 
@@ -199,8 +242,8 @@ def gibbs(run: Run) -> Evidence:
         ax.plot(0.5 * (edges[1:] + edges[:-1]), histogram, "o", ms=3, label="simulated")
         ax.set(xlabel="x", ylabel="p(x)", title="Double well, D = 0.25", ylim=(0, None))
 
-    rows = (("Euler chain", square, error, chain, D / k),)
-    table = Table("Harmonic well, k = 2, dt = 0.2, D = 0.5", ("", "variance", "stderr", "D/(k(1-k dt/2))", "D/k"), rows)
+    columns = ("dt", "variance", "stderr", "D/(k(1-k dt/2))", "D/k")
+    table = Table("Euler's chain in the harmonic well, k = 2, D = 0.5", columns, tuple(rows))
     return Evidence(tests, tables=[table], figure=figure)
 
 
@@ -219,9 +262,11 @@ def gibbs(run: Run) -> Evidence:
     corrected_formula=r"k = \frac{1}{2\pi}\sqrt{V''(a)\,|V''(b)|}\;e^{-\Delta E/D}"
     "\n"
     r"k = \frac{|\lambda_-|}{2\pi}\sqrt{\frac{\det H_a}{|\det H_b|}}\;e^{-\Delta E/D}",
-    rule="Exact rate 1/(2 T(minimum to saddle)) by quadrature at barrier/D = 25, where Eyring-Kramers is within 3 D, "
-    "against both formulas. The exact rate itself must be reached by four routes: quadrature, backward equation on the "
-    "grid (400 cells), spectral gap, and simulated exits (dt = 1e-3, bridge-corrected).",
+    rule="Both formulas over the exact rate 1/(2 T(minimum to saddle)) by quadrature at barrier/D = 25, ratio 1; the next term "
+    "of the expansion in D is 3 D/2, and twice that, 3 D, is the numerical error. The exact rate itself must be reached by "
+    "four routes: quadrature, backward equation on the grid (error: half the cells), spectral gap (the same, and exp(-dE/D)), "
+    "and simulated exits (bridge-corrected, dt = 1/256; error V''(a) dt, eight times that of Kramers' formula for Euler's "
+    "modified equation), D = 0.2, 0.1 and, in the full run, 0.05.",
 )
 def kramers(run: Run) -> Evidence:
     """Compare the stated and the Eyring-Kramers rate with the exact one, found by four routes.
@@ -229,7 +274,8 @@ def kramers(run: Run) -> Evidence:
     The mean time from the minimum a to the top b is T = (1/D) int_a^b exp(V(y)/D) int_-inf^y exp(-V(z)/D) dz dy, and half
     of the paths at b fall back: k = 1/(2T). For small D the inner integral is sqrt(2 pi D/V''(a)) exp(-V(a)/D) wherever the
     outer one counts, near b, where it is half of sqrt(2 pi D/|V''(b)|) exp(V(b)/D): 2T = (2 pi/sqrt(V''(a)|V''(b)|))
-    exp(dE/D). The width of the top matters as much as that of the well.
+    exp(dE/D). The width of the top matters as much as that of the well. Here the quartic and cubic terms add 3 D/4 in the well
+    and as much at the top: 2T k = 1 + 3 D/2. Euler's chain of step dt has 2T k = 1 + (|V''(b)| - V''(a)) dt/4.
     """
     potential = DoubleWell()
 
@@ -237,72 +283,41 @@ def kramers(run: Run) -> Evidence:
         return 0.5 / float(theory.mean_exit_time(Langevin(potential, D), -1.0, LEFT))
 
     low = Langevin(potential, D=0.01)
-    truth = exact(0.01)
-    stated = [
-        Test(
-            "stated rate / exact rate at barrier/D = 25",
-            theory.kramers_rate_as_stated(low, -1.0, 0.0) / truth,
-            1.0,
-            resolution=0.1,
-            numerical=0.03,
-        )
-    ]
-    corrected = [
-        Test(
-            "Eyring-Kramers rate / exact rate at barrier/D = 25",
-            theory.eyring_kramers_rate(low, -1.0, 0.0) / truth,
-            1.0,
-            resolution=0.1,
-            numerical=0.03,
-        )
-    ]
-    rows = []
-    noise = run.pick("noise D", (0.1, 0.06), (0.15, 0.1, 0.075, 0.06, 0.05))
+    ratios = [f(low, -1.0, 0.0) / exact(0.01) for f in (theory.kramers_rate_as_stated, theory.eyring_kramers_rate)]
+    stated = [Test("stated rate/exact rate at barrier/D = 25", ratios[0], 1.0, numerical=0.03)]
+    corrected = [Test("Eyring-Kramers rate/exact rate at barrier/D = 25", ratios[1], 1.0, numerical=0.03)]
+    rows, dt = [], 1 / 256
+    noise = run.pick("noise D", (0.2, 0.1), (0.2, 0.1, 0.05))
+    n_paths = run.pick("exits", 5_000, 10_000)  # exponential times: n > (5/0.092)^2
     for i, D in enumerate(noise):
         model = Langevin(potential, D)
-        solver = FokkerPlanck(model, Grid(-2.5, 2.5, 400))
-        n_paths = run.pick(f"exits at D = {D:g}", 20_000 if D == 0.1 else 4_000, 20_000)
-        exits = first_passage(model, -1.0, LEFT, 1e-3, n_paths, seed=run.stream(i))
-        backward, gap = float(solver.mean_exit_time(LEFT, x0=-1.0)), float(solver.eigenvalues(2)[1])
-        quadrature = 1.0 / (2.0 * exact(D))
-        relative = exits.mean() / quadrature
-        error = exits.stderr() / quadrature
+        solver, coarse = (FokkerPlanck(model, Grid(-2.5, 2.5, cells)) for cells in (400, 200))
+        exits = first_passage(model, -1.0, LEFT, dt, n_paths, seed=run.stream(i))
+        backward, other = (float(f.mean_exit_time(LEFT, x0=-1.0)) for f in (solver, coarse))
+        quadrature = 0.5 / exact(D)
+        value, error = exits.mean() / quadrature, exits.stderr() / quadrature
+        wrong = abs(backward - other) / quadrature
         corrected += [
-            Test(
-                f"backward equation / quadrature, D = {D:g}",
-                backward / quadrature,
-                1.0,
-                0,
-                resolution=1e-3,
-                numerical=1e-3,
-            ),
-            Test(f"simulation / quadrature, D = {D:g}", relative, 1.0, error, resolution=0.1, numerical=0.003),
+            Test(f"backward equation/quadrature, D = {D:g}", backward / quadrature, 1.0, numerical=wrong),
+            Test(f"simulation/quadrature, D = {D:g}", value, 1.0, error, numerical=2.0 * dt),
         ]
         rows.append(
             (
                 D,
                 exact(D),
                 0.5 / backward,
-                0.5 * gap,
+                0.5 * float(solver.eigenvalues(2)[1]),
                 0.5 / exits.mean(),
-                0.5 / exits.mean() * error / relative,
+                0.5 / exits.mean() * error / value,
                 float(theory.eyring_kramers_rate(model, -1.0, 0.0)),
                 float(theory.kramers_rate_as_stated(model, -1.0, 0.0)),
             )
         )
     # The gap is twice the rate up to terms that vanish exponentially: compare where they do.
     cold = Langevin(potential, D=0.025)
-    gap = float(FokkerPlanck(cold, Grid(-2.2, 2.2, 800)).eigenvalues(2)[1])
-    corrected.append(
-        Test(
-            "half the spectral gap / exact rate, D = 0.025",
-            0.5 * gap / exact(0.025),
-            1.0,
-            0,
-            resolution=2e-3,
-            numerical=2e-3,
-        )
-    )
+    gap, other = (float(FokkerPlanck(cold, Grid(-2.2, 2.2, cells)).eigenvalues(2)[1]) for cells in (800, 400))
+    wrong = abs(gap - other) / gap + math.exp(-10.0)
+    corrected.append(Test("half the gap/exact rate, D = 0.025", 0.5 * gap / exact(0.025), 1.0, numerical=wrong))
     columns = ("D", "quadrature", "backward", "gap/2", "simulated", "stderr", "Eyring-Kramers", "as stated")
 
     def figure(ax: Axes) -> None:
@@ -327,8 +342,9 @@ def kramers(run: Run) -> Evidence:
     definitions="dE is the height of the barrier over the minimum, tau the mean time to the other minimum.",
     corrected="tau = 2 pi/sqrt(V''(a) |V''(b)|) exp(dE/D) for the passage to the other well.",
     corrected_formula=r"\tau = \frac{2\pi}{\sqrt{V''(a)\,|V''(b)|}}\;e^{\Delta E/D}",
-    rule="Mean time from one minimum to the other by quadrature at barrier/D = 25 (asymptotics good to 3 D) against both, "
-    "and simulated at D = 0.1 against quadrature.",
+    rule="Mean time from one minimum to the other by quadrature at barrier/D = 25 over both formulas, ratio 1 (numerical error "
+    "3 D, twice the next term of the expansion), and simulated at D = 0.1 over quadrature (dt = 1/256, error V''(a) dt, as "
+    "in shld.kramers).",
 )
 def escape_time(run: Run) -> Evidence:
     """Compare the passage time between the minima with exp(dE/D) with and without its prefactor.
@@ -339,27 +355,17 @@ def escape_time(run: Run) -> Evidence:
     model = Langevin(DoubleWell(), D=0.01)
     domain = (-math.inf, 1.0)
     exact = float(theory.mean_exit_time(model, -1.0, domain))
-    stated = Test(
-        "time / exp(dE/D) at barrier/D = 25",
-        exact / theory.arrhenius_time(model, -1.0, 0.0),
-        1.0,
-        resolution=0.1,
-        numerical=0.03,
-    )
+    said = exact / theory.arrhenius_time(model, -1.0, 0.0)
+    stated = Test("time/exp(dE/D) at barrier/D = 25", said, 1.0, numerical=0.03)
     rate = theory.eyring_kramers_rate(model, -1.0, 0.0)
-    warm = Langevin(DoubleWell(), D=0.1)
-    exits = first_passage(warm, -1.0, domain, 1e-3, run.pick("exits", 8_000, 40_000), seed=run.stream(0))
+    warm, dt = Langevin(DoubleWell(), D=0.1), 1 / 256
+    # exponential times: n > (5/0.092)^2
+    exits = first_passage(warm, -1.0, domain, dt, run.pick("exits", 5_000, 40_000), seed=run.stream(0))
     truth = float(theory.mean_exit_time(warm, -1.0, domain))
+    value, error = exits.mean() / truth, exits.stderr() / truth
     corrected = [
-        Test("time x Eyring-Kramers rate at barrier/D = 25", exact * rate, 1.0, resolution=0.1, numerical=0.03),
-        Test(
-            "simulated / exact time, D = 0.1",
-            exits.mean() / truth,
-            1.0,
-            exits.stderr() / truth,
-            resolution=0.1,
-            numerical=0.003,
-        ),
+        Test("time x Eyring-Kramers rate at barrier/D = 25", exact * rate, 1.0, numerical=0.03),
+        Test("simulated/exact time, D = 0.1", value, 1.0, error, numerical=2.0 * dt),
     ]
     noise = np.geomspace(0.01, 0.2, 30)
     ratio = [
@@ -394,9 +400,11 @@ def escape_time(run: Run) -> Evidence:
     r"\sum_i\mathrm{Cov}(x_i,\partial_i V) = D\,d"
     "\n"
     r"\mathrm{sd}(x)\;\sqrt{\mathrm{E}\,|D\,\partial_x\ln p|^2} \geq D",
-    rule="A normal density of width 0.1 at the bottom of the double well, D = 0.1, by quadrature. Corrected: Gibbs products "
-    "of four landscapes at three D by quadrature and one by simulation, the covariance sum on a Mexican hat by simulation, "
-    "and the Cramer-Rao product of mixtures of normal densities.",
+    rule="sd(x) sd(V')/D of normal densities of widths 1, 0.1 and 0.01 at the bottom of the double well, D = 0.1, by "
+    "quadrature, at least 1/2. Corrected, over D: Gibbs products of four landscapes at D = 0.01, 0.1 and 1 by quadrature, at "
+    "least 1, and 1 in the harmonic one; Cov(x, V') in the double well and the sum over coordinates on a Mexican hat by "
+    "simulation, 1; the Cramer-Rao product of a normal density and of a mixture of two, at least 1. Numerical error: rounding "
+    "(1e-9), and of the simulations that of Euler's chain at rest, dt E|grad V|^2/(2 D d), by exact balance of E|x|^2.",
 )
 def uncertainty(run: Run) -> Evidence:
     """Look for densities below the stated bound, and check the Gibbs and Cramer-Rao forms.
@@ -404,38 +412,53 @@ def uncertainty(run: Run) -> Evidence:
     For any smooth density E[(x - E x) (ln p)'] = -1, by parts. Schwarz: sd(x) sqrt(E|(ln p)'|^2) >= 1 (Cramer-Rao); times D. For
     p = exp(-V/D)/Z D (ln p)' = -V', whose mean is 0: Cov(x, V') = D, hence sd(x) sd(V') >= D, with equality iff V' is
     linear in x. In d dimensions each Cov(x_i, d_i V) = D. Without p = exp(-V/D)/Z the gradient has nothing to do with p: a
-    narrow density at a minimum has both factors small.
+    narrow density at a minimum has both factors small. Euler's chain at rest keeps E|x|^2: 2 E x.grad V = 2 D d + dt E|grad V|^2.
     """
     D = 0.1
-    narrow = float(theory.gaussian_uncertainty_product(DoubleWell(), 1.0, 0.1))
-    stated = [Test("sd(x) sd(V')/D, normal density at the minimum", narrow / D, 0.5, 0, "at least", numerical=1e-9)]
+    stated = [
+        Test(
+            f"sd(x) sd(V')/D, normal density of width {s:g}",
+            float(theory.gaussian_uncertainty_product(DoubleWell(), 1.0, s)) / D,
+            0.5,
+            0.0,
+            "at least",
+            numerical=ROUNDING,
+        )
+        for s in (1.0, 0.1, 0.01)
+    ]
     corrected, rows = [], []
     for potential in (Harmonic(3.0), Quartic(), DoubleWell(), TiltedDoubleWell()):
-        for d in (0.05, 0.25, 1.0):
+        for d in (0.01, 0.1, 1.0):
             product = float(theory.uncertainty_product(Langevin(potential, d))) / d
             rows.append((repr(potential), d, product))
             relation = "equals" if isinstance(potential, Harmonic) else "at least"
             label = f"Gibbs product/D, {type(potential).__name__}, D = {d:g}"
-            corrected.append(Test(label, product, 1.0, 0.0, relation, resolution=1e-8, numerical=1e-9))
-    model, n_paths = Langevin(DoubleWell(), 0.25), run.pick("paths", 40_000, 400_000)
-    x = simulate(model, 1.0, 1 / 256, 30.0, n_paths, seed=run.stream(0)).final
-    x = x * np.where(np.arange(n_paths) % 2, 1, -1)
-    slope = model.potential.gradient(x)
-    squares, error = _mean((x * slope) / 0.25)  # E x V' = D: both have mean zero
-    corrected.append(Test("Cov(x, V')/D, simulated", squares, 1.0, error, resolution=0.12, numerical=1 / 128))
-    hat = Langevin(MexicanHat(3), 0.2)
-    n_hat = run.pick("paths in the hat", 20_000, 200_000)
-    y = simulate(hat, np.array([1.0, 0.0, 0.0]), 1 / 128, 15.0, n_hat, seed=run.stream(1)).final
-    total, error = _mean((y * hat.potential.gradient(y)).sum(axis=1) / (0.2 * 3))
-    corrected.append(
-        Test("sum Cov(x_i, d_i V)/(D d), hat, d = 3", total, 1.0, error, resolution=0.12, numerical=1 / 64)
+            corrected.append(Test(label, product, 1.0, 0.0, relation, numerical=ROUNDING))
+    # sd(x V')/D = 3.3 under Gibbs in the double well, 1.7 of the sum over d in the hat: n > (5 sd/0.097)^2; both settle as
+    # exp(-1.5 t) or faster
+    cases: tuple[tuple[str, Langevin, ArrayLike, float, float, int], ...] = (
+        ("Cov(x, V')/D", Langevin(DoubleWell(), 0.25), 1.0, 1 / 256, 8.0, run.pick("paths", 45_000, 200_000)),
+        (
+            "sum Cov(x_i, d_i V)/(D d), hat, d = 3",
+            Langevin(MexicanHat(3), 0.2),
+            np.array([1.0, 0.0, 0.0]),
+            1 / 128,
+            16.0,
+            run.pick("paths in the hat", 14_000, 140_000),
+        ),
     )
+    for i, (name, model, start, dt, length, n_paths) in enumerate(cases):
+        x = simulate(model, start, dt, length, n_paths, seed=run.stream(i)).final.reshape(n_paths, -1)
+        slope = np.asarray(model.potential.gradient(x.squeeze())).reshape(x.shape)
+        unit = float(model.D) * x.shape[1]  # type: ignore[arg-type]
+        # E dV/dx_i = 0 at rest
+        value, error = _mean((x * slope).sum(axis=1) / unit)
+        bias = 0.5 * dt * float((slope * slope).sum(axis=1).mean()) / unit
+        corrected.append(Test(f"{name}, simulated", value, 1.0, error, numerical=bias))
     for weights, means, sds in (((1.0,), (1.0,), (0.1,)), ((0.5, 0.5), (-1.0, 1.0), (0.2, 0.4))):
         product = float(theory.cramer_rao_product(weights, means, sds, D)) / D
         name = "normal density" if len(weights) == 1 else "mixture of two"
-        corrected.append(
-            Test(f"Cramer-Rao product/D, {name}", product, 1.0, 0, "at least", resolution=1e-7, numerical=1e-8)
-        )
+        corrected.append(Test(f"Cramer-Rao product/D, {name}", product, 1.0, 0.0, "at least", numerical=ROUNDING))
     width = np.linspace(0.02, 0.8, 60)
     curve = [float(theory.gaussian_uncertainty_product(DoubleWell(), 1.0, s)) / D for s in width]
 
@@ -471,8 +494,11 @@ def _rippled_gradient(x, p):
     r"\frac{D\,d\,\lambda_{\max}}{2\lambda_{\min}}\,(1 - e^{-2\lambda_{\min}t})"
     "\n"
     r"\mathrm{E}\,V(\infty) - V^* \leq D\,d\,\left(1 - \frac{\lambda_{\min}}{2\lambda_{\max}}\right)",
-    rule="Simulated E V in a quadratic well with k = 10, D = 1, whose floor is D/2, at t = 2 against the stated bound 0.1. "
-    "Corrected bounds at three times on that well, on an anisotropic one and on x^2 + cos x (1 <= V'' <= 3).",
+    rule="Simulated E V in a quadratic well with k = 10, D = 1, whose floor is D/2, on an anisotropic one and on x^2 + cos x "
+    "(1 <= V'' <= 3), at t = 0.05, 0.5, 5 (from the fastest relaxation to ten times the slowest), against the stated and the "
+    "corrected bound, and at the last time against the stationary one, to which what the start leaves, "
+    "(V0 - V*) exp(-2 lmin t), is numerical error. Euler's: on a quadratic the noise part is off by k dt/2, the decaying part by "
+    "less; twice that, lmax dt times the larger of value and bound.",
 )
 def convergence(run: Run) -> Evidence:
     """Compare the mean energy of simulations with the stated and the corrected bound.
@@ -482,37 +508,35 @@ def convergence(run: Run) -> Evidence:
     V - lmin |x|^2/2, |x|^2 >= x.grad V/lmax: E V - V* <= D d (1 - lmin/(2 lmax)). A quadratic rests at D d/2 whatever its
     curvature, above D d/lmin if lmin > 2.
     """
-    n_paths, dt = run.pick("paths", 20_000, 200_000), 1e-3
+    # where the bound is attained V is the square of a normal number: n > (5 x 1.42/(0.1 - 0.03))^2
+    n_paths, dt, times = run.pick("paths", 16_000, 100_000), 1 / 500, (0.05, 0.5, 5.0)
     rippled = Potential(_rippled_energy, _rippled_gradient, (1.0,), minima=[0.0], saddles=[], name="x^2 + cos x - 1")
     cases: tuple[tuple[str, Langevin, ArrayLike, float, float, int], ...] = (
         ("k = 10", Langevin(QuadraticForm([10.0]), 1.0), 1.0, 10.0, 10.0, 1),
         ("k = 1, 10", Langevin(QuadraticForm([1.0, 10.0]), 0.5), np.array([2.0, 1.0]), 1.0, 10.0, 2),
         ("x^2 + cos x", Langevin(rippled, 0.5), 2.0, 1.0, 3.0, 1),
     )
-    stated, corrected, rows, drawn = [], [], [], []
+    stated: list[Test] = []
+    corrected: list[Test] = []
+    rows, drawn = [], []
     for i, (name, model, x0, low, high, d) in enumerate(cases):
-        paths = simulate(model, x0, dt, 2.0, n_paths, seed=run.stream(i), save_every=100)
+        paths = simulate(model, x0, dt, times[-1], n_paths, seed=run.stream(i), save_every=25)
         energies = [_mean(model.potential(x)) for x in paths.x[1:]]
         gap, D = float(model.potential(x0)), float(model.D)  # type: ignore[arg-type]
-        for t in (0.1, 0.5, 2.0):
-            value, error = energies[round(t * 10) - 1]
-            bound = float(theory.corrected_energy_bound(gap, low, high, D, d, t))
-            said = float(theory.claimed_energy_bound(gap, low, D, d, t))
-            # the Euler chain is hotter by a factor of up to 1/(1 - lmax dt/2)
-            numerical = bound * high * dt
-            corrected.append(
-                Test(f"E V - V*, {name}, t = {t:g}", value, bound, error, "at most", 0.15 * bound, numerical)
+        for t in times:
+            value, error = energies[round(t / dt) // 25 - 1]
+            bounds = (
+                float(theory.claimed_energy_bound(gap, low, D, d, t)),
+                float(theory.corrected_energy_bound(gap, low, high, D, d, t)),
             )
-            if i == 0 and t == 2.0:
-                stated.append(
-                    Test(f"E V - V*, {name}, t = {t:g}", value, said, error, "at most", 0.15 * said, numerical)
-                )
-            rows.append((name, t, value, error, said, bound))
+            for tests, bound in zip((stated, corrected), bounds, strict=True):
+                wrong = high * dt * max(value, bound)
+                tests.append(Test(f"E V - V*, {name}, t = {t:g}", value, bound, error, "at most", numerical=wrong))
+            rows.append((name, t, value, error, *bounds))
         value, error = energies[-1]
         floor = float(theory.stationary_energy_bound(low, high, D, d))
-        corrected.append(
-            Test(f"stationary E V, {name}", value, floor, error, "at most", 0.15 * floor, floor * (high * dt + 0.02))
-        )
+        wrong = high * dt * max(value, floor) + gap * math.exp(-2.0 * low * times[-1])
+        corrected.append(Test(f"stationary E V, {name}", value, floor, error, "at most", numerical=wrong))
         drawn.append((name, paths.t[1:], np.array([e[0] for e in energies]), gap, low, high, D, d))
 
     def figure(ax: Axes) -> None:
@@ -542,8 +566,10 @@ def convergence(run: Run) -> Evidence:
     corrected_formula=r"\mathrm{E}\,C = \frac{\mathrm{E}\,\Delta V}{d}"
     "\n"
     r"V\to cV,\ D\to cD:\quad p\to p,\quad C\to c\,C",
-    rule="Stationary mean of C by simulation in three landscapes against 1, and against the mean curvature by quadrature. "
-    "Scaling by c = 4: the stationary E X^2 of both systems and the ratio of their C.",
+    rule="Stationary mean of C by simulation in three landscapes against 1, and over the mean curvature by quadrature, ratio 1; "
+    "numerical error: twice Euler's bias at rest to first order, as in shld.gibbs. Scaling by c = 4, with a quarter of the "
+    "step, which makes the chains the same and so leaves no error: the ratio of the C of both systems, 4, and of their "
+    "stationary E X^2, 1.",
 )
 def consolidation(run: Run) -> Evidence:
     """Measure the consolidation ratio at equilibrium in several landscapes.
@@ -552,49 +578,31 @@ def consolidation(run: Run) -> Evidence:
     V -> cV and D -> cD the law exp(-V/D)/Z stays, time runs c times as fast, and C = |grad V|^2/(D d) becomes c^2/c = c
     times as large.
     """
-    n_paths = run.pick("paths", 80_000, 400_000)
+    # C of the double well has a standard deviation of 3 times its mean: n > 2 (5 x 2.95/0.1)^2 for a ratio. What the start
+    # leaves is below exp(-12) (spectrum)
+    n_paths = run.pick("paths", 70_000, 300_000)
     cases = (
-        ("k = 1", Langevin(Harmonic(1.0), 0.2), 0.0, 0.01),
-        ("k = 4", Langevin(Harmonic(4.0), 0.2), 0.0, 0.0025),
-        ("double well", Langevin(DoubleWell(), 0.25), 1.0, 1 / 256),
-        ("4 x double well", Langevin(DoubleWell(height=1.0), 1.0), 1.0, 1 / 1024),
+        ("k = 1", Langevin(Harmonic(1.0), 0.2), 0.0, 1 / 100, 800),
+        ("k = 4", Langevin(Harmonic(4.0), 0.2), 0.0, 1 / 400, 800),
+        ("double well", Langevin(DoubleWell(), 0.25), 1.0, 1 / 128, 1024),
+        ("4 x double well", Langevin(DoubleWell(height=1.0), 1.0), 1.0, 1 / 512, 1024),
     )
     stated, corrected, rows = [], [], []
     ratios, squares = {}, {}
-    for i, (name, model, x0, dt) in enumerate(cases):
-        x = simulate(model, x0, dt, n_steps=round(8 / dt), n_paths=n_paths, seed=run.stream(i)).final
+    for i, (name, model, x0, dt, n_steps) in enumerate(cases):
+        x = simulate(model, x0, dt, n_steps=n_steps, n_paths=n_paths, seed=run.stream(i)).final
         value, error = _mean(theory.consolidation_ratio(model, x))
         curvature = float(theory.mean_curvature(model))
-        numerical = 3 * dt * curvature**2  # first-order bias of the Euler chain
-        stated.append(Test(f"E C, {name}", value, 1.0, error, resolution=0.1, numerical=numerical))
-        corrected.append(
-            Test(
-                f"E C/mean curvature, {name}",
-                value / curvature,
-                1.0,
-                error / curvature,
-                "equals",
-                0.1,
-                numerical / curvature,
-            )
-        )
+        bias = euler.bias_at_rest(model, partial(theory.consolidation_ratio, model), dt)
+        stated.append(Test(f"E C, {name}", value, 1.0, error, numerical=bias))
+        ratio = value / curvature, 1.0, error / curvature
+        corrected.append(Test(f"E C/mean curvature, {name}", *ratio, numerical=bias / curvature))
         ratios[name], squares[name] = (value, error), _mean(x * x)
         rows.append((name, model.D, value, error, curvature))
     (a, ea), (b, eb) = ratios["double well"], ratios["4 x double well"]
-    corrected.append(
-        Test(
-            "C ratio after V -> 4V, D -> 4D",
-            b / a,
-            4.0,
-            b / a * math.hypot(ea / a, eb / b),
-            resolution=0.6,
-            numerical=0.1,
-        )
-    )
+    corrected.append(Test("C ratio after V -> 4V, D -> 4D", b / a, 4.0, b / a * math.hypot(ea / a, eb / b)))
     (a, ea), (b, eb) = squares["double well"], squares["4 x double well"]
-    corrected.append(
-        Test("E X^2 ratio after scaling", b / a, 1.0, math.hypot(ea, eb) / a, resolution=0.05, numerical=0.01)
-    )
+    corrected.append(Test("E X^2 ratio after scaling", b / a, 1.0, b / a * math.hypot(ea / a, eb / b)))
 
     def figure(ax: Axes) -> None:
         place = np.arange(len(rows))
@@ -642,10 +650,11 @@ def _best_step(
     "\n"
     r"\mathrm{loss\ falls}\ \Leftrightarrow\ \eta\lambda < 2 p",
     rule="Best step of a noisy gradient step in the well lam |x|^2/2, d = 20, from the measured parabola of the mean change: "
-    "over 2D/lmax, for p = 0.2, 0.5, 0.8 and lam = 1, and for the same losses in another unit, 4L: ratio 1 (resolution "
-    "0.2); and the change of 4L over the step 2D/lmax at p = 0.2 must be a fall. Corrected: the best step over p/lam, "
+    "over 2D/lmax, for p = 0.2, 0.5, 0.8 and lam = 1, and for the same losses in another unit, 4L: ratio 1; "
+    "and the change of 4L over the step 2D/lmax at p = 0.2 must be a fall (scale: the gain of the best step, "
+    "|mu|^2 p/(2 lam)). Corrected: the best step over p/lam, "
     "ratio 1, in both units; the same with curvatures 1 to 8; and with noise that is injected and not part of the "
-    "gradient, which does not scale with the step, 1/lam whatever its D. Quadratic losses: no numerical error.",
+    "gradient, which does not scale with the step, 1/lam whatever its D. Quadratic losses: no numerical error but rounding.",
 )
 def learning_rate(run: Run) -> Evidence:
     """Locate the best step and compare it with 2D/lmax.
@@ -656,7 +665,8 @@ def learning_rate(run: Run) -> Evidence:
     2D/lmax -> c (2D/lmax), which goes the wrong way. It vanishes without noise, where 1/lmax is best. Injected noise of
     variance 2 D dt adds D dt lam d to the loss whatever eta is, so that it moves no optimum.
     """
-    pairs, d = run.pick("pairs of steps", 20_000, 200_000), 20
+    # of a pair the slope is exact and the curvature scatters by (1 - p) sqrt(2/d): n > (5 x 0.8 x 0.32/0.1)^2
+    pairs, d = run.pick("pairs of steps", 300, 3_000), 20
     stated, corrected, rows, drawn = [], [], [], []
     for i, (p, c) in enumerate((p, c) for c in (1.0, 4.0) for p in (0.2, 0.5, 0.8)):
         V, x = QuadraticForm(np.full(d, c)), np.full(d, 1.0 / math.sqrt(d))  # |mu| = c
@@ -665,19 +675,20 @@ def learning_rate(run: Run) -> Evidence:
         said = spread**2 / c
         exact = theory.best_step(V.gradient(x), spread**2, c)
         label = f"p = {p:g}, {'L' if c == 1.0 else '4L'}"
-        stated.append(Test(f"best step/(2D/lmax), {label}", best / said, 1.0, error / said, resolution=0.2))
-        corrected.append(Test(f"best step/(p/lam), {label}", best / exact, 1.0, error / exact, resolution=0.1))
+        stated.append(Test(f"best step/(2D/lmax), {label}", best / said, 1.0, error / said))
+        corrected.append(Test(f"best step/(p/lam), {label}", best / exact, 1.0, error / exact))
         rows.append((label, best, error, exact, said, gain))
         drawn.append((p, c, best, error))
     rng, V, x = run.generator(10), QuadraticForm(np.full(d, 4.0)), np.full(d, 1.0 / math.sqrt(d))
     z = 4.0 * math.sqrt(0.8 / (0.2 * d)) * rng.standard_normal((pairs, d))
     eta, g = float(np.mean(z * z)) / 4.0, V.gradient(x)  # 2D/lmax, D from the gradients themselves
     change, error = _mean(0.5 * (V(x - eta * (g + z)) + V(x - eta * (g - z))) - V(x))
-    stated.append(Test("change of 4L over the step 2D/lmax, p = 0.2", change, 0.0, error, "at most", resolution=0.2))
+    gain = 0.5 * float(g @ g) * 0.2 / 4.0
+    stated.append(Test("change of 4L over the step 2D/lmax, p = 0.2", change, 0.0, error, "at most", scale=gain))
     scale, mixed = np.geomspace(1.0, 8.0, d), QuadraticForm(np.geomspace(1.0, 8.0, d))
     best, error, _ = _best_step(mixed, x, 0.5, pairs, run.generator(11))
     exact = theory.best_step(mixed.gradient(x), 0.25, scale)
-    corrected.append(Test("best step, curvatures 1 to 8", best / exact, 1.0, error / exact, resolution=0.1))
+    corrected.append(Test("best step, curvatures 1 to 8", best / exact, 1.0, error / exact))
     V = QuadraticForm(np.full(d, 2.0))
     for D in (0.1, 1.0):
         z = math.sqrt(2.0 * D * 0.01) * run.generator(12).standard_normal((pairs, d))
@@ -689,7 +700,7 @@ def learning_rate(run: Run) -> Evidence:
         A = (0.5 * B * 0.0625 - (one - none)) / 0.25
         best = float(A.mean() / B.mean())
         error = _mean(A - best * B)[1] / float(B.mean())
-        corrected.append(Test(f"best step x lam, injected D = {D:g}", 2.0 * best, 1.0, 2 * error, resolution=0.1))
+        corrected.append(Test(f"best step x lam, injected D = {D:g}", 2.0 * best, 1.0, 2.0 * error, numerical=ROUNDING))
 
     def figure(ax: Axes) -> None:
         p = np.linspace(0.05, 0.98, 200)
@@ -709,17 +720,17 @@ def learning_rate(run: Run) -> Evidence:
 
 def _minibatch_descent(
     lam: float, eta: float, batch: int, x: Array, n_steps: int, rng: np.random.Generator
-) -> tuple[Array, float]:
-    """Descend on lam x^2/2 with gradients of minibatches; return x and the mean square of the random part of a step.
+) -> tuple[Array, tuple[float, float]]:
+    """Descend on lam x^2/2 with gradients of minibatches; return x, the mean square of the random part of a step, its error.
 
     Examples have the gradient lam x + e - 1, e exponential (skewed, variance 1): the mean of a batch has a gamma law.
     """
-    total = 0.0
+    total = np.zeros(x.shape)
     for _ in range(n_steps):
         noise = rng.standard_gamma(batch, x.shape) / batch - 1.0
-        total += float(np.mean((eta * noise) ** 2))
+        total += (eta * noise) ** 2
         x = x - eta * (lam * x + noise)
-    return x, total / n_steps
+    return x, _mean(total / max(n_steps, 1))
 
 
 @claim(
@@ -736,11 +747,12 @@ def _minibatch_descent(
     corrected_formula=r"\mathrm{Var}\,x = \frac{\eta\,\sigma^2}{B\,\lambda\,(2 - \eta\lambda)}"
     "\n"
     r"\frac{\eta}{B}\ \mathrm{fixed}",
-    rule="Descent on x^2/2 with minibatches of examples whose gradients scatter exponentially, until stationary. The "
-    "square-root rule, lr = 0.05, 0.1, 0.2 with B = 1, 4, 16: lr^2 sigma^2/B per step must stay (it does), and the "
-    "stationary variance and the mean after 20 steps must stay. Corrected: the variance over its formula, ratio 1, for "
-    "these and for the linear rule lr = 0.05, 0.2, 0.8; the ratio of the variances at lr = 0.2 and 0.05 of the linear rule "
-    "is 1 up to lr lam/2 = 0.1; and the mean after 64 examples, up to lr^2 lam^2/2 per step.",
+    rule="Descent on x^2/2 with minibatches of examples whose gradients scatter exponentially, until stationary, from x = 1. The "
+    "square-root rule, lr = 0.05, 0.1, 0.2 with B = 1, 4, 16: over B = 1, lr^2 sigma^2/B per step must stay (it does), and the "
+    "stationary variance must; and the mean after 20 steps, less that at B = 1, is 0 (scale: the start, 1). Corrected: the "
+    "variance over its formula, ratio 1, for these and for the linear rule lr = 0.05, 0.2, 0.8 (error: what the start leaves); "
+    "variances times 1 - lr lam/2 over that at B = 1 under the linear rule, ratio 1; and the mean after 16 "
+    "examples, B = 4 less B = 1, 0 (scale 1), up to the difference of (1 - lr)^n and exp(-n lr), exp(-n lr) n lr^2/(2 (1 - lr)).",
 )
 def d_eff(run: Run) -> Evidence:
     """Measure the stationary variance of minibatch descent under two scaling rules.
@@ -749,64 +761,53 @@ def d_eff(run: Run) -> Evidence:
     (2 - lr lam)). In time t = lr times the number of steps the equation is dx = -lam x dt + sqrt(2D) dW with D = lr
     sigma^2/(2B), which sets the stationary law D/lam. B examples advance t by lr, that is lr/B each.
     """
+    # ratios of two variances of nearly normal numbers: n > 2 (5 x 1.42/0.1)^2
     n_paths, lam, start = run.pick("paths", 20_000, 200_000), 1.0, 1.0
     rules = {"square root": ((1, 0.05), (4, 0.1), (16, 0.2)), "linear": ((1, 0.05), (4, 0.2), (16, 0.8))}
     stated, corrected, rows = [], [], []
     variance, decay, steps = {}, {}, {}
     for i, (B, eta) in enumerate(dict.fromkeys((*rules["square root"], *rules["linear"]))):
-        rng, x = run.generator(i), np.full(n_paths, start)
-        examples = max(64 // B, 1)
-        x, _ = _minibatch_descent(lam, eta, B, x, min(examples, 20), rng)
-        seen = {min(examples, 20): _mean(x)}
-        x, _ = _minibatch_descent(lam, eta, B, x, abs(examples - 20), rng)
-        seen[max(examples, 20)] = _mean(x)
-        decay[B, eta] = seen[20], seen[examples]
-        x, steps[B, eta] = _minibatch_descent(lam, eta, B, x, math.ceil(6.0 / (eta * lam)), rng)
-        variance[B, eta] = _mean(x * x)
+        rng, x, examples = run.generator(i), np.full(n_paths, start), 16 // B
+        x, _ = _minibatch_descent(lam, eta, B, x, examples, rng)
+        decay[B, eta, "16 examples"] = _mean(x)
+        x, _ = _minibatch_descent(lam, eta, B, x, 20 - examples, rng)
+        decay[B, eta, "20 steps"] = _mean(x)
+        last = math.ceil(6.0 / (eta * lam))
+        x, steps[B, eta] = _minibatch_descent(lam, eta, B, x, last, rng)
+        value, error = variance[B, eta] = _mean(x * x)
         exact = theory.descent_variance(lam, 1.0, eta, B)
-        value, error = variance[B, eta]
-        corrected.append(
-            Test(
-                f"variance/formula, B = {B}, lr = {eta:g}",
-                value / exact,
-                1.0,
-                error / exact,
-                resolution=0.15,
-                numerical=1e-4,  # what the start still adds, below e^-16/0.02
-            )
-        )
-        rows.append((B, eta, steps[B, eta], value, error, exact, *decay[B, eta][0][:1], *decay[B, eta][1][:1]))
-    (v1, e1), noise = variance[1, 0.05], steps[1, 0.05]
+        left = (1.0 - eta * lam) ** (2 * (20 + last)) * (1.0 + start**2 / exact)
+        label = f"variance/formula, B = {B}, lr = {eta:g}"
+        corrected.append(Test(label, value / exact, 1.0, error / exact, numerical=left))
+        means = (decay[B, eta, when][0] for when in ("20 steps", "16 examples"))
+        rows.append((B, eta, steps[B, eta][0], value, error, exact, *means))
+
+    def ratio(numbers: dict[Any, tuple[float, float]], B: int, eta: float) -> tuple[float, float]:
+        """Return a number over that at B = 1, and its standard error."""
+        (value, error), (one, of_one) = numbers[B, eta], numbers[1, 0.05]
+        return value / one, value / one * math.hypot(error / value, of_one / one)
+
+    def change(B: int, eta: float, when: str) -> tuple[float, float]:
+        """Return a mean less that at B = 1, and its standard error."""
+        (value, error), (one, of_one) = decay[B, eta, when], decay[1, 0.05, when]
+        return value - one, math.hypot(error, of_one)
+
     for B, eta in rules["square root"][1:]:
-        value, error = variance[B, eta]
-        ratio = value / v1
-        # a mean square over 20 000 paths and tens of steps: error below 1 %
-        stated += [
-            Test(f"lr^2 sigma^2/B, B = {B}, over B = 1", steps[B, eta] / noise, 1.0, resolution=0.05, numerical=0.02),
-            Test(
-                f"variance, B = {B}, over B = 1",
-                ratio,
-                1.0,
-                ratio * math.hypot(error / value, e1 / v1),
-                resolution=0.1,
-            ),
-            Test(
-                f"mean after 20 steps, B = {B}, less B = 1",
-                decay[B, eta][0][0] - decay[1, 0.05][0][0],
-                0.0,
-                math.hypot(decay[B, eta][0][1], decay[1, 0.05][0][1]),
-                resolution=0.05,
-            ),
-        ]
-    value, error = variance[4, 0.2]
-    ratio = value / v1
-    spread = ratio * math.hypot(error / value, e1 / v1)
-    corrected.append(Test("linear rule, variance, B = 4, over B = 1", ratio, 1.0, spread, "equals", 0.2, 0.1))
-    # (1 - lr)^n against e^(-n lr): relative difference below n lr^2/2 (1 + lr), n lr = 3.2
-    value, error = decay[4, 0.2][1][0] - decay[1, 0.05][1][0], math.hypot(decay[4, 0.2][1][1], decay[1, 0.05][1][1])
-    corrected.append(
-        Test("linear rule, mean after 64 examples, B = 4, less B = 1", value, 0.0, error, "equals", 0.03, 0.02)
-    )
+        for name, numbers in (("lr^2 sigma^2/B", steps), ("variance", variance)):
+            value, error = ratio(numbers, B, eta)
+            stated.append(Test(f"{name}, B = {B}, over B = 1", value, 1.0, error))
+        value, error = change(B, eta, "20 steps")
+        stated.append(Test(f"mean after 20 steps, B = {B}, less B = 1", value, 0.0, error, scale=start))
+    for B, eta in rules["linear"][1:]:
+        value, error = ratio(variance, B, eta)
+        factor = (1.0 - 0.5 * eta * lam) / (1.0 - 0.5 * 0.05 * lam)
+        label = f"linear rule, variance x (1 - lr lam/2), B = {B}, over B = 1"
+        corrected.append(Test(label, value * factor, 1.0, error * factor))
+    value, error = change(4, 0.2, "16 examples")
+    bias = sum(math.exp(-n * lr) * n * lr**2 / (2.0 * (1.0 - lr)) for n, lr in ((4, 0.2), (16, 0.05)))
+    label = "linear rule, mean after 16 examples, B = 4, less B = 1"
+    corrected.append(Test(label, value, 0.0, error, scale=start, numerical=bias))
+    v1 = variance[1, 0.05][0]
 
     def figure(ax: Axes) -> None:
         B = np.geomspace(1.0, 20.0, 60)
@@ -828,7 +829,7 @@ def d_eff(run: Run) -> Evidence:
         "stderr",
         "formula",
         "mean, 20 steps",
-        "mean, 64 examples",
+        "mean, 16 examples",
     )
     return Evidence(stated, corrected, [Table("Minibatch descent on x^2/2", columns, tuple(rows))], figure)
 
@@ -844,11 +845,13 @@ def d_eff(run: Run) -> Evidence:
     corrected="Quadratic variation: the sum of squared increments over 2dT, less the known drift; exact chi-square intervals. "
     "From gradients lr Var(g)/2. (2) is D (1 + 1/T)/3 on average for a free path and falls to 0 for a confined one.",
     corrected_formula=r"\hat D = \frac{1}{2 d T}\sum|\Delta x|^2,\quad D = \frac{\eta}{2}\mathrm{Var}(g)",
-    rule="Paths of 400 steps with D = 0.25: free, and in the well k = 0.1. Mean of (2) over D on both, ratio 1 (resolution "
-    "0.2); and (1) from 20 gradients at lr = 0.1 over the D with which descent with these gradients spreads, by the "
-    "variance of 20 free steps. Corrected: mean quadratic variation over D, free, and confined with the drift taken off, "
-    "ratio 1; without that 1/(1 - k dt/2); coverage of its 95 % intervals, 0.93 or more; lr Var(g)/2 over the spread; "
-    "and the mean of (2) on free paths over D (1 + 1/T)/3. No numerical error: the laws of the chains are exact.",
+    rule="Paths of T = 10, 100 and 1000 steps with D = 0.25: free, and in the well k = 0.1, at rest. Mean of (2) over D on both, "
+    "ratio 1; and (1) from 20 gradients at lr = 0.1 over the D with which descent with these gradients spreads, by the "
+    "variance of 20 free steps. Corrected, for each T: mean quadratic variation over D, free, and confined with the drift "
+    "taken off, ratio 1; confined without that, 1/(1 - k dt/2); the mean of (2) on free paths over D (1 + 1/T)/3. Coverage of "
+    "95 % intervals, 0.925 or more (scale 1); lr Var(g)/2 over the spread; and (2)/D on the longest confined path, 0 "
+    "(scale 1, as if it were right) up to 1/(k (1 - k/2) T), its stationary variance over T. Nothing else is in error but "
+    "rounding: the laws of the chains are exact.",
 )
 def estimate_d(run: Run) -> Evidence:
     """Compare estimators of the diffusion constant on free and confined paths.
@@ -858,66 +861,57 @@ def estimate_d(run: Run) -> Evidence:
     grows, for the path has one largest excursion. In a well it tends to D/k, over T to 0. Squared increments have the mean
     2 D dt + dt^2 E|b|^2 each, are independent up to the drift b, and n of them in d dimensions over 2 D dt are chi-square.
     """
-    D, T, k = 0.25, 400, 0.1
-    n_paths, rng = run.pick("paths", 8_000, 20_000), run.generator(0)
-    free = np.cumsum(math.sqrt(2.0 * D) * rng.standard_normal((T, n_paths)), axis=0)
-    held = simulate(Langevin(Harmonic(k), D), 0.0, 1.0, n_steps=T, n_paths=n_paths, seed=run.stream(1), save_every=1).x[
-        1:
-    ]
-    slope = -k * held
-    lengths = (10, 30, 100, 400)
+    D, k, lengths = 0.25, 0.1, (10, 100, 1000)
+    # (2) on a free path has a standard deviation of 0.9 of its mean: n > (5 x 0.9/0.1)^2
+    n_paths, rng = run.pick("paths", 4_000, 20_000), run.generator(0)
+    free = np.cumsum(math.sqrt(2.0 * D) * rng.standard_normal((lengths[-1], n_paths)), axis=0)
+    rest = math.sqrt(theory.euler_variance(k, D, 1.0)) * run.generator(4).standard_normal(n_paths)
+    well = Langevin(Harmonic(k), D)
+    held = simulate(well, rest, 1.0, n_steps=lengths[-1] - 1, seed=run.stream(1), save_every=1).x
     found: dict[str, list[tuple[float, float]]] = {}
     for name, paths in (("free", free), ("confined", held)):
         found[f"Var/T, {name}"] = [_mean(paths[:t].var(axis=0, ddof=1) / t / D) for t in lengths]
         found[f"sum, {name}"] = [
             _mean((np.diff(paths[:t], axis=0) ** 2).sum(axis=0) / (2.0 * (t - 1)) / D) for t in lengths
         ]
-    stated = []
-    for name in ("free", "confined"):
-        value, error = found[f"Var/T, {name}"][-1]
-        stated.append(Test(f"(2)/D, {name} path of {T}", value, 1.0, error, resolution=0.2))
+    stated, corrected = [], []
+    for i, T in enumerate(lengths):
+        for name in ("free", "confined"):
+            value, error = found[f"Var/T, {name}"][i]
+            stated.append(Test(f"(2)/D, {name} path of {T}", value, 1.0, error))
+        (value, error), factor = found["Var/T, free"][i], 3.0 / (1.0 + 1.0 / T)
+        corrected.append(Test(f"(2)/(D (1 + 1/T)/3), free path of {T}", value * factor, 1.0, error * factor))
+        value, error = found["sum, free"][i]
+        corrected.append(Test(f"quadratic variation/D, free path of {T}", value, 1.0, error))
+        (value, error), factor = found["sum, confined"][i], 1.0 - 0.5 * k
+        label = f"quadratic variation (1 - k dt/2)/D, confined path of {T}"
+        corrected.append(Test(label, value * factor, 1.0, error * factor))
+        estimates = [diagnostics.diffusion_constant(x, 1.0, drift=-k * x) for x in held[:T, : n_paths // 4].T]
+        value, error = _mean(np.array([e.D for e in estimates]) / D)
+        corrected.append(Test(f"without the drift/D, confined path of {T}", value, 1.0, error))
+        covered, error = _share(np.array([e.interval[0] <= D <= e.interval[1] for e in estimates]))
+        corrected.append(
+            Test(f"coverage of 95 % intervals, path of {T}", covered, HONEST, error, "at least", scale=1.0)
+        )
+    value, error = found["Var/T, confined"][-1]
+    left = theory.euler_variance(k, D, 1.0) / (D * lengths[-1])
+    corrected.append(Test("(2)/D, longest confined path", value, 0.0, error, scale=1.0, numerical=left))
     # descent with noisy gradients on a flat loss: 20 steps of size 0.1 take the time 2
     eta, scatter, d = 0.1, 2.0, 10
-    g = scatter * run.generator(2).standard_normal((run.pick("sets of gradients", 500, 5_000), 20, d))
-    moved, rng = np.zeros((run.pick("descents", 20_000, 100_000), d)), run.generator(3)
+    # the squares scatter by sqrt(2/190) of their mean in a set, by sqrt(2/10) in a descent
+    g = scatter * run.generator(2).standard_normal((run.pick("sets of gradients", 160, 1_600), 20, d))
+    moved, rng = np.zeros((run.pick("descents", 1_600, 16_000), d)), run.generator(3)
     for _ in range(20):
         moved -= eta * scatter * rng.standard_normal(moved.shape)
     spread, spread_error = _mean((moved**2).mean(axis=1) / (2.0 * 20 * eta))
     said, said_error = _mean(np.array([diagnostics.diffusion_from_gradients_as_stated(s) for s in g]))
     right, right_error = _mean(np.array([diagnostics.diffusion_from_gradients(s, eta).D for s in g]))
-    stated.append(
-        Test(
-            "(1)/D at lr = 0.1",
-            said / spread,
-            1.0,
-            said / spread * math.hypot(said_error / said, spread_error / spread),
-            resolution=0.2,
-        )
-    )
-    value, error = found["Var/T, free"][-1]
-    factor = 3.0 / (1.0 + 1.0 / T)
-    corrected = [Test("(2)/(D (1 + 1/T)/3), free path", value * factor, 1.0, error * factor, resolution=0.15)]
-    value, error = found["sum, free"][-1]
-    corrected.append(Test("quadratic variation/D, free path", value, 1.0, error, resolution=0.02))
-    value, error = found["sum, confined"][-1]
-    corrected.append(
-        Test("quadratic variation (1 - k dt/2)/D, confined", value * (1 - k / 2), 1.0, error, resolution=0.02)
-    )
-    estimates = [diagnostics.diffusion_constant(held[:, i], 1.0, drift=slope[:, i]) for i in range(n_paths // 2)]
-    value, error = _mean(np.array([e.D for e in estimates]) / D)
-    corrected.append(Test("without the drift/D, confined", value, 1.0, error, resolution=0.02))
-    covered, error = _share(np.array([e.interval[0] <= D <= e.interval[1] for e in estimates]))
-    corrected.append(Test("coverage of 95 % intervals", covered, 0.93, error, "at least", resolution=0.03))
-    ratio = right / spread
-    corrected.append(
-        Test(
-            "lr Var(g)/2 over D of the steps",
-            ratio,
-            1.0,
-            ratio * math.hypot(right_error / right, spread_error / spread),
-            resolution=0.05,
-        )
-    )
+    for tests, label, (value, error) in (
+        (stated, "(1)/D at lr = 0.1", (said, said_error)),
+        (corrected, "lr Var(g)/2 over D of the steps", (right, right_error)),
+    ):
+        ratio = value / spread
+        tests.append(Test(label, ratio, 1.0, ratio * math.hypot(error / value, spread_error / spread)))
 
     def figure(ax: Axes) -> None:
         for name, fmt, ls in (("free", "o", "-"), ("confined", "s", "--")):
@@ -962,12 +956,15 @@ def _escapes(V: Potential, n_learners: int, n_steps: int, seed: Any, **settings:
     "about exp(0.9 dE/D), and the time is still exp(0.1 dE/D)/(k0 lr) steps: at lr = 0.01 no D does both. The rule as "
     "written multiplies again at every step: it gets 95 % out by a factor of thousands, not of ten.",
     corrected_formula=r"\frac{\tau(D)}{\tau(10 D)} \approx e^{0.9\,\Delta E/D},\quad T = \frac{D\,dt}{\eta}",
-    rule="Shares of learners, 'stuck' at least 0.9 and 'out' at least 0.95, in both readings. Corrected: the share out "
-    "after 150 and 1000 steps, for both readings with and without the rule, for D = 0.03 with it and for D = 0.1 for good, "
-    "against the exact law of the chain (quadrature); with the rule at D = 0.01 at most 0.01 after 5000 steps, by that "
-    "law; mean exit time at D = 0.1 simulated against quadrature, and at D = 0.01 quadrature against half the Kramers "
-    "time, within 3 D; over D = 0.01 to 0.3 at lr = 0.01, with the noise raised tenfold for good, the better of the two "
-    "sentences misses, by exact law; and as written, the mean of log10 of the factor on D at the exit is at least 2.",
+    rule="Shares of learners, 'stuck' at least 0.9 and 'out' at least 0.95 (scale 1, as for all shares), in both readings. "
+    "Corrected: the share out after 150 and 1000 steps, for both readings with and without the rule, for D = 0.03 with it and "
+    "for D = 0.1 for good, against the exact law of the chain (quadrature on an interval with a far end at temperature T: error "
+    "n exp(-V/T)); with the rule at D = 0.01 at most 0.1 out after 5000 steps, by that law: stuck, as the document counts; mean "
+    "exit time at D = 0.1 simulated over quadrature, ratio 1 (error V''(a) dt, as in shld.kramers), and at D = 0.01 "
+    "quadrature over half the Kramers time, ratio 1 (error 3 D); over D = 0.01, 0.02, ..., 0.32 at lr = 0.01, with the noise "
+    "raised tenfold for good, the better of the two sentences misses, by exact law: the lesser excess is at most 0; and as "
+    "written, at least 0.95 out by step 150, and the mean of log10 of the factor on D at the exit is at least 3 (scale 1), a "
+    "thousand.",
 )
 def noise_assisted_escape(run: Run) -> Evidence:
     """Measure escapes with and without the boost, and find out when both sentences can hold.
@@ -979,7 +976,8 @@ def noise_assisted_escape(run: Run) -> Evidence:
     with V'^2 > D/2 contribute V'/D: almost all of dE.
     """
     V, eta, D = DoubleWell(), 0.01, 0.01
-    n, many = run.pick("learners", 1_000, 10_000), run.pick("learners for 5000 steps", 100, 1_000)
+    # shares: n > (5 x 0.5/0.1)^2, and 0.3 for the share stuck
+    n, many = run.pick("learners", 1_000, 10_000), run.pick("learners for 5000 steps", 400, 4_000)
     kinds: dict[str, dict[str, Any]] = {
         "dt = 1, no boost": {"D": D, "dt": 1.0},
         "dt = 1, boost": {"D": D, "dt": 1.0, "boost": 10.0},
@@ -988,11 +986,10 @@ def noise_assisted_escape(run: Run) -> Evidence:
         "dt = lr, D = 0.03, boost": {"D": 0.03, "dt": eta, "boost": 10.0},
         "dt = lr, 10 D for good": {"D": 10 * D, "dt": eta},
     }
-    law, seen = {}, {}
+    law, seen, ends = {}, {}, {}
     for i, (name, kind) in enumerate(kinds.items()):
-        low = (
-            -7.0 if kind["dt"] == 1.0 else -2.5 if kind["D"] == 0.03 else -2.0
-        )  # V is 22 times the temperature, or more
+        low = -7.0 if kind["dt"] == 1.0 else -2.5 if kind["D"] == 0.03 else -2.0
+        ends[name] = math.exp(-float(V(low)) * eta / (kind["D"] * kind["dt"] * kind.get("boost", 1.0)))
         length = 1000 if "0.03" in name else 5000
         law[name] = 1.0 - theory.descent_survival(V, -1.0, (low, 0.0), eta, n_steps=length, **kind)
         seen[name] = _escapes(V, n, 1000, run.stream(i), learning_rate=eta, **kind)[0]
@@ -1000,54 +997,45 @@ def noise_assisted_escape(run: Run) -> Evidence:
     rows: list[tuple[Any, ...]] = []
     for i, reading in enumerate(("dt = 1", "dt = lr")):
         late = _escapes(V, many, 5000, run.stream(10 + i), learning_rate=eta, **kinds[f"{reading}, no boost"])[0]
+        label = f"{reading}: stuck after 5000 steps, no boost"
         stuck, error = _share(late > 5000)
-        stated.append(Test(f"{reading}: stuck after 5000 steps, no boost", stuck, 0.9, error, "at least", 0.05))
+        stated.append(Test(label, stuck, 0.9, error, "at least", scale=1.0))
         out, error = _share(seen[f"{reading}, boost"] <= 150)
-        stated.append(Test(f"{reading}: out within 100 steps, boost", out, 0.95, error, "at least", 0.05))
+        stated.append(Test(f"{reading}: out within 100 steps, boost", out, 0.95, error, "at least", scale=1.0))
     for name in kinds:
         for steps in (150, 1000):
             share, p = float((seen[name] <= steps).mean()), min(max(float(law[name][steps]), 0.0), 1.0)
             error = max(math.sqrt(p * (1.0 - p) / n), 1.0 / n)  # of the exact law: counts may be small
             rows.append((name, steps, share, error, p))
-            corrected.append(
-                Test(f"out by step {steps}, {name}", share, law[name][steps], error, resolution=0.1, numerical=1e-6)
-            )
-    corrected.append(
-        Test("out by step 5000, D = 0.01, boost, exact law", law["dt = lr, boost"][5000], 0.01, 0.0, "at most")
-    )
-    exits = first_passage(Langevin(V, 10 * D), -1.0, LEFT, 1e-3, run.pick("exits", 4_000, 20_000), seed=run.stream(20))
+            label, wrong = f"out by step {steps}, {name}", steps * ends[name]
+            corrected.append(Test(label, share, law[name][steps], error, scale=1.0, numerical=wrong))
+    out, wrong = float(law["dt = lr, boost"][5000]), 5000 * ends["dt = lr, boost"]
+    label = "out by step 5000, D = 0.01, boost, exact law"
+    corrected.append(Test(label, out, 0.1, 0.0, "at most", scale=1.0, numerical=wrong))
+    step = 1 / 256
+    # exponential times: n > (5/0.092)^2
+    exits = first_passage(Langevin(V, 10 * D), -1.0, LEFT, step, run.pick("exits", 5_000, 40_000), seed=run.stream(20))
     times = {s: float(theory.mean_exit_time(Langevin(V, s), -1.0, LEFT)) for s in (D, 10 * D)}
-    corrected += [
-        Test(
-            "mean exit time at 10 D, simulated/quadrature",
-            exits.mean() / times[10 * D],
-            1.0,
-            exits.stderr() / times[10 * D],
-            resolution=0.12,
-            numerical=0.003,
-        ),
-        Test(
-            "mean exit time at D, quadrature x 2 x Kramers rate",
-            2.0 * times[D] * theory.eyring_kramers_rate(Langevin(V, D), -1.0, 0.0),
-            1.0,
-            resolution=0.05,
-            numerical=3.0 * D,
-        ),
-    ]
-    best, strengths = -1.0, np.geomspace(0.01, 0.3, run.pick("noises tried", 4, 20)).tolist()
-    for s in strengths:
+    value, error = exits.mean() / times[10 * D], exits.stderr() / times[10 * D]
+    corrected.append(Test("mean exit time at 10 D, simulated/quadrature", value, 1.0, error, numerical=2.0 * step))
+    value = 2.0 * times[D] * theory.eyring_kramers_rate(Langevin(V, D), -1.0, 0.0)
+    corrected.append(Test("mean exit time at D, quadrature x 2 x Kramers rate", value, 1.0, numerical=3.0 * D))
+    excess, wrong = [], 0.0
+    for s in D * 2.0 ** np.arange(6):
         stuck = float(theory.descent_survival(V, -1.0, (-2.5, 0.0), eta, s, 5000)[-1])
         out = 1.0 - float(theory.descent_survival(V, -1.0, (-7.0, 0.0), eta, 10 * s, 100)[-1])
-        best = max(best, min(stuck - 0.9, out - 0.95))
-    corrected.append(
-        Test("best of both sentences at lr = 0.01, any D", best, 0.0, 0.0, "at most", 0.01, numerical=1e-6)
-    )
+        excess.append(min(stuck - 0.9, out - 0.95))
+        wrong = max(wrong, 5000 * math.exp(-float(V(-2.5)) / s), 100 * math.exp(-float(V(-7.0)) / (10 * s)))
+    label = "best of both sentences at lr = 0.01, any D"
+    corrected.append(Test(label, max(excess), 0.0, 0.0, "at most", scale=1.0, numerical=wrong))
     written, learner = _escapes(
         V, n, 150, run.stream(30), learning_rate=eta, D=D, dt=eta, boost=10.0, rule="as written"
     )
     value, error = _mean(np.log10(learner.D[np.isfinite(written)] / D))
-    corrected.append(Test("as written: log10 of the factor at the exit", value, 2.0, error, "at least", 0.2))
+    label = "as written: log10 of the factor at the exit"
+    corrected.append(Test(label, value, 3.0, error, "at least", scale=1.0))
     share, error = _share(written <= 150)
+    corrected.append(Test("as written: out within 100 steps", share, 0.95, error, "at least", scale=1.0))
     rows.append(("dt = lr, boost as written", 150, share, error, "-"))
 
     def figure(axes: Any) -> None:
@@ -1091,10 +1079,11 @@ def noise_assisted_escape(run: Run) -> Evidence:
     "lr k/2)), and with noise raised at all times five times that; the rule ends between the two.",
     corrected_formula=r"\mathrm{Var}\,x = \frac{D\,dt}{\eta\,k\,(1 - \eta k/2)},\quad T = \frac{D\,dt}{\eta}",
     rule="Usage example on |x|^2/2, dt = lr, with the rule as written, 120 steps: D over D at the start must be 1 or, in an open "
-    "window, 5: the largest over learners at most 5. Corrected, same settings: that largest value is 5; D after a "
-    "window is D, exactly, and 5 D within; runs of raised steps are multiples of 10 long; stationary E x^2 without boost "
-    "over its formula, for dt = lr and dt = 1, and with momentum 0.5; and with the rule, E x^2 over that formula is at "
-    "least 1 and at most 5. The laws of the chains are exact; what the start adds is below 1e-4.",
+    "window, 5: the largest over learners at most 5. Corrected, same settings: that largest value is 5; D after a window "
+    "over D is 1, to the bit, and 5 within (rounding 1e-9); runs of raised steps are multiples of 10 long: the "
+    "remainder is 0 (scale 1); stationary E x^2 without boost over its formula, ratio 1, for dt = lr and dt = 1, and with "
+    "momentum 0.5; and with the rule, E x^2 over that formula is at least 1 and at most 5. The laws of the chains are exact; "
+    "the start leaves max((1 - lr k)^2, momentum)^n.",
 )
 def optimizer(run: Run) -> Evidence:
     """Follow D through windows, as written and restored, and compare stationary variances.
@@ -1113,7 +1102,7 @@ def optimizer(run: Run) -> Evidence:
         record = learner.run(V.gradient, 120)
         factors[rule], learners[rule] = record.D / 0.001, learner
     largest = {rule: float(factor.max()) for rule, factor in factors.items()}
-    stated = [Test("largest D/D_0, as written", largest["as written"], 5.0, relation="at most", numerical=1e-9)]
+    stated = [Test("largest D/D_0, as written", largest["as written"], 5.0, 0.0, "at most", numerical=5.0 * ROUNDING)]
     # at rest C = 0: a window opens at once, for ten steps; with a large gradient the next step opens none
     learner = HarmonicLearner([0.0], 0.1, 0.3, dt=0.1, boost=5.0, warm_up=-1, seed=run.stream(2))
     inside = []
@@ -1129,12 +1118,13 @@ def optimizer(run: Run) -> Evidence:
         if end < 120
     ]
     corrected = [
-        Test("largest D/D_0, restored", largest["restored"], 5.0, resolution=1e-9),
-        Test("D after the window, less D_0", after - 0.3, 0.0),
-        Test("D within the window/D_0, least", min(inside[:9]) / 0.3, 5.0, resolution=1e-9),
-        Test("steps raised in a row, remainder of 10, largest", float(max(n % 10 for n in lengths)), 0.0),
+        Test("largest D/D_0, restored", largest["restored"], 5.0, numerical=5.0 * ROUNDING),
+        Test("D after the window/D_0", after / 0.3, 1.0),
+        Test("D within the window/D_0, least", min(inside[:9]) / 0.3, 5.0, numerical=5.0 * ROUNDING),
+        Test("steps raised in a row, remainder of 10, largest", float(max(n % 10 for n in lengths)), 0.0, scale=1.0),
     ]
-    rows, many = [], run.pick("learners for variances", 4_000, 40_000)
+    # variances of normal numbers: n > (5 x 1.42/0.1)^2
+    rows, many = [], run.pick("learners for variances", 8_000, 80_000)
     descents: tuple[tuple[str, float, dict[str, Any]], ...] = (
         ("dt = lr, k = 4", 4.0, {"learning_rate": 0.1, "D": 0.1, "dt": 0.1}),
         ("dt = 1, k = 1", 1.0, {"learning_rate": 0.05, "D": 0.01, "dt": 1.0}),
@@ -1150,14 +1140,14 @@ def optimizer(run: Run) -> Evidence:
         s = math.sqrt(2.0 * settings["D"] * settings["dt"]) / settings["learning_rate"]
         exact = theory.descent_variance(k, s, settings["learning_rate"], momentum=settings.get("momentum", 0.0))
         rows.append((name, value, error, exact, float(settings["D"])))
-        ratio = value / exact, error / exact
+        ratio, error = value / exact, error / exact
+        left = max((1.0 - settings["learning_rate"] * k) ** 2, settings.get("momentum", 0.0)) ** 160
         if "boost" not in settings:
-            corrected.append(Test(f"E x^2/formula, {name}", ratio[0], 1.0, ratio[1], resolution=0.15, numerical=1e-4))
+            corrected.append(Test(f"E x^2/formula, {name}", ratio, 1.0, error, numerical=left))
         else:
-            corrected += [
-                Test(f"E x^2/formula without the rule, {name}", ratio[0], 1.0, ratio[1], "at least"),
-                Test(f"E x^2/formula without the rule, {name}", ratio[0], 5.0, ratio[1], "at most"),
-            ]
+            for relation, bound in (("at least", 1.0), ("at most", 5.0)):
+                label = f"E x^2/formula without the rule, {name}"
+                corrected.append(Test(label, ratio, bound, error, relation, numerical=left))
 
     def figure(ax: Axes) -> None:
         for rule, color in (("as written", "C1"), ("restored", "C0")):
@@ -1199,10 +1189,12 @@ def _two_basins_gradient(x, p):
     "\n"
     r"\frac{dF}{dt} = -\int p\,|\nabla V + D\,\nabla\ln p|^2 \leq 0",
     rule="E V + lambda S of the broad less that of the narrow basin, at most 0 as stated. Corrected: the same with -D S; the "
-    "share beyond the barrier of a simulation from either well, against the grid, and against 0.8 after a long time on the "
-    "grid; F of the Gibbs law over -D ln Z; F of four other laws less F of Gibbs, at least 0; the largest rise of F over 60 "
-    "times along a solution, at most 0; and the slope of F over -D times the entropy production of the grid, ratio 1, at "
-    "three times. Widths of cells 0.01: errors below 0.002 except near the start.",
+    "share beyond the barrier of a simulation from either well, against the grid at t = 1 and 10, and the grid's at t = 100 "
+    "against the exact share of the mixture, 0.8 but for the tails (scale 1 for shares); F of the Gibbs law over -D ln Z, "
+    "ratio 1; F of four other laws less F of Gibbs, at least 0; the largest rise of F over 60 times along a solution, at most "
+    "0; and the slope of F over -D times the entropy production of the grid, ratio 1, at t = 0.1, 1, 10. Scale of differences "
+    "of F: (D/2) ln 16, what the entropy is worth. Numerical error: half the cells, for slopes times twice as far apart, "
+    "rounding (1e-9), and for the simulation Euler's chain of twice the step, whose law is computed by quadrature.",
 )
 def entropy_sign(run: Run) -> Evidence:
     """Compare both signs on two basins and follow the free energy in time.
@@ -1216,87 +1208,50 @@ def entropy_sign(run: Run) -> Evidence:
     D, narrow, broad, c = 0.1, 16.0, 1.0, 0.5
     V = Potential(_two_basins_energy, _two_basins_gradient, (narrow, broad, c, D), name="two basins")
     model = Langevin(V, D)
-    solver = FokkerPlanck(model, Grid(-2.0, 3.0, 500))
-    x, dx = solver.grid.x, float(solver.grid.dx)
-
-    def normal(k: float, middle: float) -> Array:
-        p = np.exp(-0.5 * k * (x - middle) ** 2 / D)
-        return np.asarray(p / (p.sum() * dx))
-
-    def parts(p: Array) -> tuple[float, float]:
-        energy = float(solver.mean(p, V))
-        return energy, (energy - float(solver.free_energy(p))) / D  # E V and S
-
-    laws = {"narrow": normal(narrow, -c), "broad": normal(broad, c)}
-    (e1, s1), (e2, s2) = parts(laws["narrow"]), parts(laws["broad"])
-    stated = [Test("E V + D S, broad less narrow", e2 - e1 + D * (s2 - s1), 0.0, 0.0, "at most", numerical=0.005)]
-    gain = 0.5 * D * math.log(narrow / broad)
-    corrected = [
-        Test(
-            "E V - D S, broad less narrow",
-            e2 - e1 - D * (s2 - s1),
-            0.0,
-            0.0,
-            "at most",
-            resolution=0.02,
-            numerical=0.005,
-        )
-    ]
-    top, length = -0.6 * c, 20.0
-    n_paths, dt = run.pick("paths from each well", 4_000, 40_000), 1 / 512
-    start = np.repeat([-c, c], n_paths)
-    final = simulate(model, start, dt, length, seed=run.stream(0)).final > top
-    later = [solver.propagate(point, np.array([length, 400.0])) for point in (-c, c)]
-    beyond = x > top
-    for name, inside, p in (("narrow", final[:n_paths], later[0][0]), ("broad", final[n_paths:], later[1][0])):
-        share, error = _share(inside)
-        exact = float(p[beyond].sum()) * dx
-        # Euler's chain widens the narrow well by 1 + k1 dt/4, which moves weights by that part of P(1 - P)
-        corrected.append(
-            Test(
-                f"P(broad) at t = 20, from the {name} well", share, exact, error, "equals", 0.06, 0.25 * narrow * dt / 2
-            )
-        )
+    gain, top = 0.5 * D * math.log(narrow / broad), -0.6 * c
     exact = 0.8 * (1.0 - _cdf((top - c) / math.sqrt(D / broad))) + 0.2 * (1.0 - _cdf((top + c) / math.sqrt(D / narrow)))
-    value = float(later[0][1][beyond].sum()) * dx
-    corrected.append(Test("P(broad) at t = 400, grid", value, exact, resolution=0.01, numerical=0.004))
-    gibbs = solver.steady_state()
-    least = float(solver.free_energy(gibbs))
-    corrected.append(
-        Test(
-            "F of Gibbs/(-D ln Z)",
-            least / (-D * float(theory.log_partition_function(model))),
-            1.0,
-            0,
-            "equals",
-            0.01,
-            0.002,
-        )
-    )
-    mixture = 0.5 * laws["narrow"] + 0.5 * laws["broad"]
-    hot = np.exp(-V(x) / (2 * D))
-    for name, p in (*laws.items(), ("half and half", mixture), ("Gibbs at 2D", hot / (hot.sum() * dx))):
-        corrected.append(
-            Test(
-                f"F of {name} less F of Gibbs",
-                float(solver.free_energy(p)) - least,
-                0.0,
-                0.0,
-                "at least",
-                numerical=1e-9,
-            )
-        )
+    fine, coarse = (_TwoBasins(model, narrow, broad, c, top, cells) for cells in (500, 250))
+    wrong = {name: abs(value - coarse.numbers[name]) + ROUNDING * abs(value) for name, value in fine.numbers.items()}
+    numbers, solver = fine.numbers, fine.solver
+    x = solver.grid.x
+
+    def below(name: str) -> Test:
+        return Test(f"{name}, broad less narrow", numbers[name], 0.0, 0.0, "at most", scale=gain, numerical=wrong[name])
+
+    stated, corrected = [below("E V + D S")], [below("E V - D S")]
+    n_paths, dt = run.pick("paths from each well", 1_000, 10_000), 1 / 512  # shares: n > (5 x 0.5/0.1)^2
+    start = np.repeat([-c, c], n_paths)
+    paths = simulate(model, start, dt, 10.0, seed=run.stream(0), save_every=512).x
+    for length in (1, 10):
+        bias = np.abs(euler.step_error(model, x, [-c, c], dt, 512 * length)[:, x > top].sum(axis=1))
+        for i, name in enumerate(("narrow", "broad")):
+            share, error = _share(paths[length, i * n_paths : (i + 1) * n_paths] > top)
+            number = f"P(broad) at t = {length}, from the {name} well"
+            amiss = wrong[number] + float(bias[i])
+            corrected.append(Test(number, share, numbers[number], error, scale=1.0, numerical=amiss))
+    number = "P(broad) at t = 100, from the narrow well"
+    corrected.append(Test(f"{number}, grid", numbers[number], exact, scale=1.0, numerical=wrong[number]))
+    least = -D * float(theory.log_partition_function(model))
+    value, amiss = numbers["F of Gibbs"] / least, wrong["F of Gibbs"] / abs(least)
+    corrected.append(Test("F of Gibbs/(-D ln Z)", value, 1.0, numerical=amiss))
+    for name in fine.laws:
+        label = f"F of {name} less F of Gibbs"
+        corrected.append(Test(label, numbers[label], 0.0, 0.0, "at least", scale=gain, numerical=wrong[label]))
     times = np.geomspace(0.02, 100.0, 60)
-    path = solver.propagate(-c, times)
-    F = np.array([float(solver.free_energy(p)) for p in path])
-    corrected.append(Test("largest rise of F in time", float(np.diff(F).max()), 0.0, 0.0, "at most", 1e-8, 1e-9))
+    F = np.array([float(solver.free_energy(p)) for p in solver.propagate(-c, times)])
+    rise, amiss = float(np.diff(F).max()), ROUNDING * float(np.abs(F).max())
+    corrected.append(Test("largest rise of F in time", rise, 0.0, 0.0, "at most", scale=gain, numerical=amiss))
     rows = []
-    for t in (0.3, 3.0, 20.0):
-        ends = solver.propagate(-c, t * np.array([0.999, 1.0, 1.001]))
-        slope = (float(solver.free_energy(ends[2])) - float(solver.free_energy(ends[0]))) / (0.002 * t)
-        loss = -D * float(solver.entropy_production(ends[1]))
-        corrected.append(Test(f"dF/dt over its formula, t = {t:g}", slope / loss, 1.0, 0, "equals", 0.01, 0.002))
-        rows.append((t, float(solver.free_energy(ends[1])), slope, loss))
+    for t in (0.1, 1.0, 10.0):
+        ends = solver.propagate(-c, t * (1.0 + 1e-3 * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])))
+        energy = [float(solver.free_energy(p)) for p in ends]
+        slope, closer = (energy[4] - energy[0]) / (2e-3 * t), (energy[3] - energy[1]) / (1e-3 * t)
+        loss = -D * float(solver.entropy_production(ends[2]))
+        amiss = (abs(slope - closer) + ROUNDING * abs(energy[2]) / (1e-3 * t)) / abs(loss)
+        corrected.append(Test(f"dF/dt over its formula, t = {t:g}", closer / loss, 1.0, numerical=amiss))
+        rows.append((t, energy[2], closer, loss))
+    gibbs, laws, parts = solver.steady_state(), fine.laws, fine.parts
+    (e1, s1), (e2, s2) = parts(laws["narrow"]), parts(laws["broad"])
 
     def figure(axes: Any) -> None:
         left, right = axes
@@ -1317,6 +1272,40 @@ def entropy_sign(run: Run) -> Evidence:
         "Normal laws", ("basin", "E V", "S"), (("narrow", e1, s1), ("broad", e2, s2), ("D/2 ln(16)", gain, 0.0))
     )
     return Evidence(stated, corrected, [table, gains], figure, panels=2)
+
+
+class _TwoBasins:
+    """Laws on a grid over the narrow and the broad basin, and the numbers of them that the claim is about."""
+
+    def __init__(self, model: Langevin, narrow: float, broad: float, c: float, top: float, cells: int) -> None:
+        self.solver = solver = FokkerPlanck(model, Grid(-2.0, 3.0, cells))
+        self.D = float(model.D)  # type: ignore[arg-type]
+        x, dx = solver.grid.x, float(solver.grid.dx)
+        weights = {
+            "narrow": np.exp(-0.5 * narrow * (x + c) ** 2 / self.D),
+            "broad": np.exp(-0.5 * broad * (x - c) ** 2 / self.D),
+            "Gibbs at 2D": np.exp(-model.potential(x) / (2.0 * self.D)),
+        }
+        self.laws: dict[str, Array] = {name: np.asarray(p / (p.sum() * dx)) for name, p in weights.items()}
+        self.laws["half and half"] = 0.5 * self.laws["narrow"] + 0.5 * self.laws["broad"]
+        (e1, s1), (e2, s2) = self.parts(self.laws["narrow"]), self.parts(self.laws["broad"])
+        least = float(solver.free_energy(solver.steady_state()))
+        self.numbers = {
+            "E V + D S": e2 - e1 + self.D * (s2 - s1),
+            "E V - D S": e2 - e1 - self.D * (s2 - s1),
+            "F of Gibbs": least,
+        }
+        for name, p in self.laws.items():
+            self.numbers[f"F of {name} less F of Gibbs"] = float(solver.free_energy(p)) - least
+        for name, start in (("narrow", -c), ("broad", c)):
+            for t in (1, 10, 100):
+                inside = np.asarray(solver.propagate(start, float(t)))[x > top]
+                self.numbers[f"P(broad) at t = {t}, from the {name} well"] = float(inside.sum()) * dx
+
+    def parts(self, p: Array) -> tuple[float, float]:
+        """Return E V and S of a density."""
+        energy = float(self.solver.mean(p, self.solver.model.potential))
+        return energy, (energy - float(self.solver.free_energy(p))) / self.D
 
 
 def _cdf(z: float) -> float:
@@ -1357,9 +1346,10 @@ def _natural_noise(x, p):
     corrected_formula=r"C_G = \frac{\nabla V\cdot G^{-1}\nabla V}{D\,d},\quad "
     r"dX = -G^{-1}\nabla V\,dt + D\,\nabla\cdot G^{-1}\,dt + \sqrt{2 D\,G^{-1}}\,dW",
     rule="C in the chart over C in x, at five points, must be 1 (the worst counts); and the stationary E x^2 and E C of the "
-    "natural-gradient equation as stated over those of the Gibbs law, 1 (resolution 0.1). Corrected: C_G in the chart over "
-    "C_G in x at the same points, in one and three dimensions; E x^2, E x^4, E C with the drift over Gibbs; E C_G over "
-    "E[(G^-1 V')'] by quadrature. Euler's bias of these means is bounded by 2 dt (dt = 1/128; curvatures up to 1).",
+    "natural-gradient equation as stated over those of the Gibbs law, 1. Corrected: C_G in the chart over C_G in x at the same "
+    "points, in one and three dimensions (rounding 1e-9); E x^2, E x^4, E C with the drift over Gibbs; E C_G over E[(G^-1 "
+    "V')'] by quadrature; all ratios 1. Numerical error of these means: Euler's chain of twice the step, whose law is computed "
+    "by quadrature.",
 )
 def natural_gradient(run: Run) -> Evidence:
     """Compare C in two charts, and the stationary laws of the preconditioned equation with and without its drift.
@@ -1380,8 +1370,8 @@ def natural_gradient(run: Run) -> Evidence:
     plain_ratio = theory.consolidation_ratio(chart, y) / plain
     metric_ratio = theory.metric_consolidation_ratio(chart, y, M * stretch**2) / metric
     worst = [float(r[np.argmax(np.abs(r - 1.0))]) for r in (plain_ratio, metric_ratio)]
-    stated = [Test("C in the chart/C, worst of five points", worst[0], 1.0, resolution=0.1)]
-    corrected = [Test("C_G in the chart/C_G, worst of five points", worst[1], 1.0, resolution=1e-8, numerical=1e-9)]
+    stated = [Test("C in the chart/C, worst of five points", worst[0], 1.0, numerical=ROUNDING)]
+    corrected = [Test("C_G in the chart/C_G, worst of five points", worst[1], 1.0, numerical=ROUNDING)]
     # three dimensions, y = A x: H -> A^-T H A^-1, M -> A M A^T
     rng, H = np.random.default_rng(7), np.array([1.0, 2.0, 5.0])
     A, point = np.eye(3) + 0.5 * rng.standard_normal((3, 3)), np.array([1.0, -0.5, 0.3])
@@ -1389,35 +1379,57 @@ def natural_gradient(run: Run) -> Evidence:
     there = np.linalg.solve(A.T, g)
     before = float(theory.metric_consolidation_ratio(Langevin(QuadraticForm(H), D), point, weights))
     after = float(there @ (A @ weights @ A.T) @ there) / (3 * D)
-    corrected.append(Test("C_G in a linear chart/C_G, d = 3", after / before, 1.0, resolution=1e-8, numerical=1e-9))
-    n_paths, length = run.pick("paths", 60_000, 200_000), run.pick("time", 25.0, 40.0)
+    corrected.append(Test("C_G in a linear chart/C_G, d = 3", after / before, 1.0, numerical=ROUNDING))
+    # C has a standard deviation of 3.2 times its mean: n > (5 x 3.2/(0.1 - 0.02))^2. What the start leaves is below exp(-14)
+    # (spectrum)
+    n_paths, length = run.pick("paths", 60_000, 200_000), 16.0
     right = Preconditioned(V, D, _inverse_metric, derivative=_inverse_metric_slope)
     naive = Diffusion(_natural_drift, _natural_noise, (1.0, D), interpretation="ito")
     half = Diffusion(_natural_drift, _natural_noise, (1.0, D), interpretation="stratonovich")
     ends = {
-        name: simulate(m, 0.5, dt, length, n_paths, seed=run.stream(i)).final
-        for i, (name, m) in enumerate((("stated", naive), ("with drift", right), ("Stratonovich", half)))
+        name: simulate(m, 0.5, dt, length, n, seed=run.stream(i)).final
+        for i, (name, m, n) in enumerate(
+            (("stated", naive, n_paths), ("with drift", right, n_paths), ("Stratonovich", half, n_paths // 10))
+        )
     }
     square, fourth = (float(theory.gibbs_expectation(model, f)) for f in (lambda x: x**2, lambda x: x**4))
     curvature = float(theory.mean_curvature(model))
     average = float(
         theory.gibbs_expectation(model, lambda x: 3 * x**2 / (1 + 3 * x**2) - 6 * x**4 / (1 + 3 * x**2) ** 2)
     )
-    rows = []
-    for name, x in ends.items():
-        values = {
+    z = np.linspace(-2.6, 2.6, 521)
+    drifts = {
+        "stated": lambda y: _natural_drift(y, (1.0, D)),
+        "with drift": lambda y: _natural_drift(y, (1.0, D)) + D * _inverse_metric_slope(y, ()),
+    }
+    amiss = {}
+    for name, b in drifts.items():
+        of_step, of_two = (
+            euler.law(b, lambda y: _natural_noise(y, (1.0, D)), z, 0.5, h, round(length / h))[0] for h in (dt, 2.0 * dt)
+        )
+        amiss[name] = of_step - of_two
+
+    def means(x: Array) -> dict[str, tuple[Any, float]]:
+        """Return what the claim averages, and the averages under Gibbs."""
+        return {
             "E x^2": (x**2, square),
             "E x^4": (x**4, fourth),
             "E C": (theory.consolidation_ratio(model, x), curvature),
             "E C_G": (theory.metric_consolidation_ratio(model, x, _inverse_metric(x, ())), average),
         }
-        for what, (sample, exact) in values.items():
+
+    rows, on_nodes = [], means(z)
+    for name, x in ends.items():
+        for what, (sample, exact) in means(x).items():
             ratio, error = _mean(sample / exact)
             rows.append((name, what, ratio, error))
-            if name == "stated" and what in ("E x^2", "E C"):
-                stated.append(Test(f"{what} as stated/Gibbs", ratio, 1.0, error, "equals", 0.1, 2 * dt))
-            elif name == "with drift":
-                corrected.append(Test(f"{what} with the drift/Gibbs", ratio, 1.0, error, "equals", 0.1, 2 * dt))
+            if name not in amiss:
+                continue
+            bias = abs(float(amiss[name] @ on_nodes[what][0])) / exact
+            if name == "with drift":
+                corrected.append(Test(f"{what} with the drift/Gibbs", ratio, 1.0, error, numerical=bias))
+            elif what in ("E x^2", "E C"):
+                stated.append(Test(f"{what} as stated/Gibbs", ratio, 1.0, error, numerical=bias))
 
     def figure(axes: Any) -> None:
         left, other = axes
@@ -1457,10 +1469,11 @@ def _inertial_rate(
 ) -> tuple[float, float]:
     """Return the rate from well to well of paths with inertia, and its standard error.
 
-    E sign(-X_t) falls as exp(-2 k t) once motion within a well has died: two times tell k.
+    E sign(-X_t) falls as exp(-2 k t) once motion within a well has died: two times tell k. The later is 0.2/k by the guess,
+    where the standard error is 2.8 k/sqrt(n).
     """
     settle = math.ceil((20.0 + 3.0 / friction + 2.0 * friction) / dt)
-    pieces = 1 + math.ceil(0.6 / guess / dt / settle)
+    pieces = 1 + math.ceil(0.2 / guess / dt / settle)
     model = Underdamped(V, D, friction)
     run = simulate(model, -1.0, dt, n_steps=pieces * settle, n_paths=n_paths, save_every=settle, seed=seed)
     early, late = -np.sign(run.x[1]), -np.sign(run.x[-1])  # all start on the left
@@ -1471,6 +1484,18 @@ def _inertial_rate(
     return 0.5 * math.log(first / last) / duration, 0.5 * float(spread) / duration
 
 
+def _inertial_rate_by_grid(
+    V: Potential, D: float, friction: float, reach: tuple[float, float], cells: tuple[int, int]
+) -> tuple[float, float]:
+    """Return half the spectral gap of the Klein-Kramers equation, and its change on half the cells."""
+    (x, p), model = reach, Underdamped(V, D, friction)
+    value, other = (
+        0.5 * float(FokkerPlanck(model, Grid((-x, x, cells[0] // k), (-p, p, cells[1] // k))).eigenvalues(2)[1].real)
+        for k in (1, 2)
+    )
+    return value, abs(value - other)
+
+
 @claim(
     "shld.momentum",
     "momentum crosses barriers faster",
@@ -1479,17 +1504,22 @@ def _inertial_rate(
     definitions="With h = sqrt(lr), P = v/h and beta = exp(-gamma h) the rule is a step h of dX = P dt, dP = -(V' + gamma P) dt "
     "+ noise. Efficiently: (a) at a rate per unit of time that is no lower than without inertia at the same temperature "
     "and friction; (b) at a rate per gradient that is no lower than that of plain noisy descent with the same lr, h^2, and "
-    "temperature. Double well with dE/D = 5.",
+    "temperature. lr = 0.01, the document's default: h = 0.1. Double well with dE/D = 5.",
     corrected="Kramers' rate with inertia: lower than without at every friction, per unit of time; it turns over, falling in "
     "proportion to friction when beta is close to 1; and it never exceeds transition state theory. Per gradient momentum "
     "wins by up to 1/(1 - beta) until the turnover, where it begins to lose.",
     corrected_formula=r"k = \frac{\sqrt{\gamma^2/4 + \omega_b^2} - \gamma/2}{\omega_b}\,\frac{\omega_a}{2\pi}\,"
     r"e^{-\Delta E/D}\,\Upsilon(\gamma)\leq k_{\mathrm{TST}}",
-    rule="Rates from the decay of E sign(X), simulated (BAOAB, h = 0.2, and 0.1 at gamma = 5; bias below 3 %); the rate without "
-    "inertia by quadrature. As stated: (a) the ratio at gamma = 1, (b) the ratio per gradient at h = 0.2, beta = 0.9992, "
-    "both at least 1. Corrected: simulated rate over the formula with depopulation at gamma = 0.1, 0.4, 1, 2, 5, ratio 1 "
-    "within the formula's D/dE = 0.2; over that without inertia, and over transition state theory, at most 1; the rate at "
-    "0.4 exceeds those at 0.004 and 5; (b) at beta = 0.92 the gain per gradient is at least 2.",
+    rule="Rates from the decay of E sign(X), simulated (BAOAB, step h = 0.1; error h^2 (gamma^2/12 + V''(a)/4) of the rate: "
+    "friction and frequencies of the scheme) at beta = 0.9, 0.99, 0.999, 0.9999; the rate without inertia by quadrature. As "
+    "stated: (a) the ratio, (b) the ratio per gradient, at least 1; (b) not at 0.999, where the formula gives 1 within its own "
+    "error. Corrected: simulated rate over that of the Klein-Kramers equation on the grid (half the gap; error: half the "
+    "cells) at 0.9 and 0.99, ratio 1; the formula over the grid's rate at dE/D = 20 for beta = 0.5, 0.9, 0.99, ratio 1 up to "
+    "D/dE, the order of its error (gamma S/D is 10 and more: above the turnover); the rate over that without inertia, and over "
+    "transition state theory, at most 1, also at beta = 0.5 by the grid; it turns over: the rate at 0.99 exceeds those at 0.5 "
+    "and 0.9999 (differences over the former, scale 1), and from 0.999 to 0.9999 it falls as friction to the power 1, not 0 "
+    "(error: the next term, 0.48 sqrt(gamma S/D), over ln 10). Per gradient the gain is at most 1/(1 - beta), at least 1 at "
+    "0.9 and 0.99, and at most 1 at 0.9999.",
 )
 def momentum(run: Run) -> Evidence:
     """Measure rates with inertia against friction.
@@ -1498,79 +1528,96 @@ def momentum(run: Run) -> Evidence:
     (lam/wb) times that of transition state theory. For gamma -> infinity lam -> wb^2/gamma, the rate without inertia over
     gamma; at any gamma lam < wb^2/gamma. For gamma -> 0 leaving takes energy that friction alone restores: k ~ gamma S/(2D)
     times transition state theory (Melnikov and Meshkov interpolate, factor Upsilon). Per gradient: k h against k0 h^2, in
-    the overdamped range k = k0/gamma, gain 1/(gamma h) = 1/(1 - beta).
+    the overdamped range k = k0/gamma, gain 1/(gamma h) = 1/(1 - beta). For small delta = gamma S/D, ln A = ln delta - 0.824
+    sqrt(delta) and Upsilon = A^2(delta)/A(2 delta) = (delta/2)(1 - 0.48 sqrt(delta)).
     """
-    V, D, dt, n_paths = DoubleWell(), 0.05, 0.2, run.pick("paths", 24_000, 100_000)
+    V, D, dt = DoubleWell(), 0.05, 0.1
     calm = Langevin(V, D)
     plain = 0.5 / float(theory.mean_exit_time(calm, -1.0, LEFT))
     # flux of the Gibbs law through the top, one way, per path of the left well: sqrt(D/(2 pi)) p(0)/P(left)
     limit = math.sqrt(D / (2.0 * math.pi)) * float(theory.gibbs_density(calm)(np.array(0.0))) / 0.5
-    frictions, rates, stated, corrected, rows = (0.004, 0.1, 0.4, 1.0, 2.0, 5.0), {}, [], [], []
-    for i, gamma in enumerate(frictions):
-        model = Underdamped(V, D, gamma)
-        formula = float(theory.underdamped_kramers_rate(model, -1.0, 0.0))
-        count = n_paths if gamma > 0.05 else n_paths // 4  # long runs
-        # BAOAB diffuses too fast by (gamma dt)^2/12
-        rate, error = _inertial_rate(V, D, gamma, min(dt, 0.5 / gamma), formula, count, run.stream(i))
-        rates[gamma] = rate, error
-        rows.append((gamma, rate, error, formula, plain / gamma, rate / (plain * dt)))
-        if gamma > 0.05:
-            corrected.append(
-                Test(f"rate/formula, friction {gamma:g}", rate / formula, 1.0, error / formula, "equals", 0.4, 0.2)
-            )
-        corrected.append(
-            Test(
-                f"rate with/without inertia, friction {gamma:g}",
-                rate * gamma / plain,
-                1.0,
-                error * gamma / plain,
-                "at most",
-                0.15,
-                0.03,
-            )
+    each = plain * dt  # per gradient: k h over k0 h^2
+    stated: list[Test] = []
+    corrected: list[Test] = []
+    rows = []
+    friction = {beta: -math.log(beta) / dt for beta in (0.5, 0.9, 0.99, 0.999, 0.9999)}
+    # ratios of rates: n > (5 x 2.8/0.09)^2, and (5 x 2.8/0.073)^2 where the grid is off by 0.02; far below the bounds, (5 x
+    # 2.8 x 0.13/0.09)^2; and for the power, an error of 0.08 ln 10 of both rates
+    counts = {
+        0.9: run.pick("paths, beta = 0.9", 38_000, 120_000),
+        0.99: run.pick("paths, beta = 0.99", 54_000, 120_000),
+        0.999: run.pick("paths, beta = 0.999", 1_000, 10_000),
+        0.9999: run.pick("paths, beta = 0.9999", 800, 5_000),
+    }
+    box, cells = (1.8, 1.4), (96, 72)
+    exact, change = _inertial_rate_by_grid(V, D, friction[0.5], box, cells)
+    rates, wrong = {0.5: (exact, 0.0)}, {0.5: change / exact}
+    for i, (beta, count) in enumerate(counts.items()):
+        gamma = friction[beta]
+        formula = float(theory.underdamped_kramers_rate(Underdamped(V, D, gamma), -1.0, 0.0))
+        rates[beta] = rate, error = _inertial_rate(V, D, gamma, dt, formula, count, run.stream(i))
+        wrong[beta] = dt**2 * (gamma**2 / 12.0 + 0.5)
+        if beta < 0.995:
+            exact, change = _inertial_rate_by_grid(V, D, gamma, box, cells)
+            amiss = wrong[beta] * rate / exact + change / exact
+            label = f"simulated rate/grid, beta = {beta:g}"
+            corrected.append(Test(label, rate / exact, 1.0, error / exact, numerical=amiss))
+    cold, box, cells = 0.0125, (1.5, 0.72), run.pick("cells at dE/D = 20", (120, 72), (240, 144))
+    for beta in (0.5, 0.9, 0.99):
+        exact, change = _inertial_rate_by_grid(V, cold, friction[beta], box, cells)
+        formula = float(theory.underdamped_kramers_rate(Underdamped(V, cold, friction[beta]), -1.0, 0.0))
+        amiss = cold / 0.25 + change / exact
+        corrected.append(Test(f"formula/grid at dE/D = 20, beta = {beta:g}", formula / exact, 1.0, numerical=amiss))
+
+    def ratio(label: str, beta: float, unit: float, relation: str, bound: float = 1.0) -> Test:
+        """Return the test of a rate over a unit."""
+        value, error = (number / unit for number in rates[beta])
+        return Test(f"{label}, beta = {beta:g}", value, bound, error, relation, numerical=wrong[beta] * value)
+
+    for beta, (rate, error) in rates.items():
+        gamma = friction[beta]
+        formula = float(theory.underdamped_kramers_rate(Underdamped(V, D, gamma), -1.0, 0.0))
+        rows.append((beta, gamma, rate, error, formula, plain / gamma, rate / each))
+        stated.append(ratio("rate with/without inertia", beta, plain / gamma, "at least"))
+        if beta != 0.999:
+            stated.append(ratio("per gradient, with/without", beta, each, "at least"))
+        corrected += [
+            ratio("rate with/without inertia", beta, plain / gamma, "at most"),
+            ratio("rate/transition state", beta, limit, "at most"),
+            ratio("per gradient, with/without", beta, each, "at most", 1.0 / (1.0 - beta)),
+        ]
+    corrected += [ratio("per gradient, with/without", beta, each, "at least") for beta in (0.9, 0.99)]
+    corrected.append(ratio("per gradient, with/without", 0.9999, each, "at most"))
+    best, spread = rates[0.99]
+    for beta in (0.5, 0.9999):
+        rate, error = rates[beta]
+        error = math.hypot(error, rate * spread / best) / best
+        label, amiss = (
+            f"rate at beta = 0.99 less at {beta:g}, over the former",
+            (wrong[0.99] + wrong[beta]) * rate / best,
         )
-        corrected.append(
-            Test(f"rate/transition state, friction {gamma:g}", rate / limit, 1.0, error / limit, "at most", 0.25, 0.03)
-        )
-    rate, error = rates[1.0]
-    stated.append(
-        Test("rate with/without inertia, friction 1", rate / plain, 1.0, error / plain, "at least", 0.1, 0.03)
-    )
-    rate, error = rates[0.004]
-    each = plain * dt  # k h over k0 h^2
-    stated.append(
-        Test("per gradient, beta = 0.9992, with/without", rate / each, 1.0, error / each, "at least", 0.1, 0.03)
-    )
-    best, spread = rates[0.4]
-    corrected.append(
-        Test("per gradient, beta = 0.92, with/without", best / each, 2.0, spread / each, "at least", 0.5, 0.1)
-    )
-    for gamma in (0.004, 5.0):
-        other, error = rates[gamma]
-        corrected.append(
-            Test(
-                f"rate at friction 0.4 less at {gamma:g}, over the former",
-                1.0 - other / best,
-                0.0,
-                other / best * math.hypot(error / other, spread / best),
-                "at least",
-            )
-        )
+        corrected.append(Test(label, 1.0 - rate / best, 0.0, error, "at least", scale=1.0, numerical=amiss))
+    (rate, error), (other, of_other) = rates[0.999], rates[0.9999]
+    decades = math.log(friction[0.999] / friction[0.9999])
+    power, error = math.log(rate / other) / decades, math.hypot(error / rate, of_other / other) / decades
+    # S = 2 int sqrt(2 (V(0) - V)) dx = 4/3
+    amiss = 0.48 * math.sqrt(friction[0.999] * 4.0 / 3.0 / D) / decades
+    corrected.append(Test("power of friction, 0.999 to 0.9999", power, 1.0, error, rival=0.0, numerical=amiss))
 
     def figure(ax: Axes) -> None:
-        gamma = np.geomspace(0.002, 30.0, 80)
+        gamma = np.geomspace(0.0006, 30.0, 80)
         line = [float(theory.underdamped_kramers_rate(Underdamped(V, D, float(g)), -1.0, 0.0)) for g in gamma]
         ax.plot(gamma, line, color="C0", label="with inertia (Kramers, Melnikov-Meshkov)")
         ax.plot(gamma, plain / gamma, ":", color="C1", label="without inertia")
         ax.axhline(limit, ls="--", lw=1, color="0.4", label="transition state theory")
-        ax.axhline(each, ls="-.", lw=1, color="C3", label="plain descent, per gradient, lr = 0.04")
-        for g, (value, spread) in rates.items():
-            ax.errorbar(g, value, 5 * spread, fmt="ok", ms=5)
-        ax.plot([], [], "ok", ms=5, label="simulated")
-        ax.set(xscale="log", yscale="log", ylim=(2e-5, 0.01), xlabel="friction: (1 - beta)/h", ylabel="rate")
+        ax.axhline(each, ls="-.", lw=1, color="C3", label="plain descent, per gradient, lr = 0.01")
+        for beta, (value, spread) in rates.items():
+            ax.errorbar(friction[beta], value, 5 * spread, fmt="ok", ms=5, mfc="w" if beta == 0.5 else "k")
+        ax.plot([], [], "ok", ms=5, label="simulated (open: grid)")
+        ax.set(xscale="log", yscale="log", ylim=(2e-7, 0.01), xlabel="friction: -ln(beta)/h", ylabel="rate")
         ax.set_title("Double well, barrier 5 D")
 
-    columns = ("friction", "rate", "stderr", "formula", "without inertia", "per gradient/plain, h = 0.2")
+    columns = ("beta", "friction", "rate", "stderr", "formula", "without inertia", "per gradient/plain")
     return Evidence(stated, corrected, [Table("Rate from well to well", columns, tuple(rows))], figure)
 
 
@@ -1585,9 +1632,10 @@ def momentum(run: Run) -> Evidence:
     definitions="V = (x^2 - 1)^2/4 + 0.1 x: the deeper well is the left one, by 0.2; start in the other. Success: left of "
     "the saddle at the end, t = 50 or 200. Schedules from D = 0.3: cosine and exponential to 0.02, and 0.3 ln 2/ln(2 + t). "
     "Constant: the best of all D between 0.02 and 0.5, by the grid.",
-    rule="Share of simulated paths in the deeper well less that of the best constant D on the grid, at least 0, for each "
-    "schedule and both times (resolution 0.01). Euler's bias of a share is below 0.005 (dt = 0.01). The table also has the "
-    "mean loss at the end, which decides nothing.",
+    rule="Share of simulated paths in the deeper well less that of the best constant D on the grid, at least 0 (scale 1), for "
+    "each schedule and both times. Numerical error: half the cells, and Euler's chain of twice the step (dt = 0.01), whose law "
+    "is computed by quadrature, at constant D = 0.1 or 0.3, whichever differs more. The table also has the mean loss at the "
+    "end, which decides nothing.",
 )
 def annealing(run: Run) -> Evidence:
     """Compare schedules with constant noise: success, and loss at the end.
@@ -1602,8 +1650,11 @@ def annealing(run: Run) -> Evidence:
     top, right = float(np.ravel(V.saddles())[0]), float(np.max(np.ravel(V.minima())))
     lowest = float(V(np.min(np.ravel(V.minima()))))
     grid = Grid(-2.6, 2.6, run.pick("cells", 260, 520))
-    n_paths, dt = run.pick("paths", 20_000, 200_000), 0.01
+    # shares: n > (5 x 0.5/0.1)^2 would do; at constant D = 0.3, with half as many, noise that is wrong by a fifth, a share off
+    # by 0.047, takes (8.7 x 0.4/0.047)^2
+    n_paths, dt = run.pick("paths", 12_000, 24_000), 0.01
     constants = np.geomspace(0.02, 0.5, run.pick("constant D tried", 20, 40))
+    coarse = Grid(grid.low, grid.high, len(grid.x) // 2)
     stated, rows, drawn = [], [], []
     index = 0
     for length in (50.0, 200.0):
@@ -1616,6 +1667,11 @@ def annealing(run: Run) -> Evidence:
         }
         shares, losses = np.array([_ends(Langevin(V, float(D)), grid, top, right, length) for D in constants]).T
         best, least = float(shares.max()), float(losses.min()) - lowest
+        at_best = Langevin(V, float(constants[shares.argmax()]))
+        bias = abs(best - _ends(at_best, coarse, top, right, length)[0]) + max(
+            abs(float(euler.step_error(Langevin(V, D), grid.x, right, dt, round(length / dt))[0, grid.x < top].sum()))
+            for D in (0.1, 0.3)
+        )
         found, cold = {}, {}
         for name, D in schedules.items():
             x = simulate(
@@ -1626,9 +1682,8 @@ def annealing(run: Run) -> Evidence:
             index += 1
         for name in ("cosine", "exponential", "logarithmic"):
             (value, error), label = found[name], f"{name}, t = {length:g}"
-            stated.append(
-                Test(f"success, {label}, less best constant", value - best, 0.0, error, "at least", 0.01, 0.005)
-            )
+            label = f"success, {label}, less best constant"
+            stated.append(Test(label, value - best, 0.0, error, "at least", scale=1.0, numerical=bias))
         drawn.append((length, shares, losses - lowest, found, cold))
 
     def figure(axes: Any) -> None:
@@ -1660,7 +1715,240 @@ def _ends(model: Langevin, grid: Grid, top: float, start: float, t: float) -> tu
     return float(np.interp(top, edges, mass)), float(solver.mean(p, model.potential))
 
 
+# -- grokking ----
+
+
+@claim(
+    "shld.grokking",
+    "C foretells grokking",
+    formula=r"C \approx 8\ \mathrm{before},\quad C < 1\ \mathrm{after},\quad 1 - t_{C}/t_{g} \approx 0.1\ldots 0.2",
+    statement="C drops sharply 10-20 % of the training before a network groks, from about 8 (reported: 8.2) to below 1 "
+    "(0.9); 'C < 2 and falling' warns of it, about 200 of 2340 epochs ahead.",
+    definitions="t_g: step at which 95 % of the tests are right. C = |mu|^2/tr S of a batch, of 32; the document does not "
+    "say of which, and C is proportional to it, but falls and times are the same for every batch. Quadratic network, sums "
+    "modulo a small prime (113 in the document), plain descent. A run counts if all examples were right, with less than "
+    "half of the tests, before t_g/2. Warning: the first measurement since then with C below 2 and below the one before.",
+    rule="A run is the unit, C of all examples every 20 steps, means of log10 C over shares of the way to t_g. Before, "
+    "60-80 % of it: log10 8.2. After, 100-120 %: at most 0. Their difference: log10(8.2/0.9). Sharp drop: C at 80 % (75-85) "
+    "over C at 90 % (85-95), at least 2. Step of the warning over t_g: 1 - 200/2340 (1 without a warning). Scale 1 for "
+    "logarithms and shares. Few runs, 10 or 16: a scatter above 0.06 between runs leaves a test undecided unless it fails.",
+    source=SOURCES["shld"],
+)
+def grokking_claim(run: Run) -> Evidence:
+    """Measure C along runs that grok, in units of the time that they take."""
+    found, made = grokking_runs(run)
+    names = ("before", "after", "at 80 %", "at 90 %")
+    windows = ((0.6, 0.8), (1.0, 1.2), (0.75, 0.85), (0.85, 0.95))
+    logs, warned, rows, curves = [], [], [], []
+    for one in found:
+        heart, end = one.by_heart, one.understood
+        assert heart is not None and end is not None
+        way, level = one.at / end, np.log10(one.C)
+        logs.append([float(level[(way >= a) & (way <= b)].mean()) for a, b in windows])
+        falling = np.append(False, one.C[1:] < one.C[:-1])
+        alarm = one.at[(one.at >= heart) & (one.C < 2.0) & falling]
+        warned.append(min(int(alarm[0]) / end, 1.0) if len(alarm) else 1.0)
+        rows.append((one.seed, heart, end, *(10.0**v for v in logs[-1]), warned[-1]))
+        curves.append((one.steps / end, one.test_accuracy, way, one.C))
+    before, after, early, late = np.array(logs).T
+    stated = [
+        Test("log10 C, 60-80 % of the way", *_bounded(before, math.log10(8.2)), scale=1.0),
+        Test("log10 C, after", *_bounded(after, 0.0), "at most", scale=1.0),
+        Test("log10 of the whole fall", *_bounded(before - after, math.log10(8.2 / 0.9)), scale=1.0),
+        Test("log10 of the fall from 80 to 90 %", *_bounded(early - late, math.log10(2.0)), "at least", scale=1.0),
+        Test("step of the warning/t_g", *_bounded(np.array(warned), 1.0 - 200.0 / 2340.0), scale=1.0),
+    ]
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for i, (way, right_share, at, C) in enumerate(curves):
+            left.plot(way, right_share, color="C0", lw=1, label="share of the tests right" if i == 0 else "")
+            right.plot(at, C, color="C1", lw=1, label=f"C of a batch, {len(curves)} runs" if i == 0 else "")
+        right.plot([0.0, 0.8, 0.9, 1.25], [8.2, 8.2, 0.9, 0.9], "--", color="C2", label="as stated")
+        left.set(xlabel="step/t_g", ylabel="accuracy", title=f"{len(found)} of {made} runs grokked")
+        right.set(yscale="log", xlabel="step/t_g", ylabel="C", title="Signal over noise")
+
+    columns = ("seed", "known by heart", "t_g", *(f"C {name}" for name in names), "warning/t_g")
+    return Evidence(stated, tables=[Table("Runs that grokked", columns, tuple(rows))], figure=figure, panels=2)
+
+
+def _bounded(values: Array, bound: float) -> tuple[float, float, float]:
+    """Return mean, bound and standard error, as `Test` takes them."""
+    value, error = _mean(values)
+    return value, bound, error
+
+
 # -- many dimensions ----
+
+
+def _gain(over: Array, under: Array) -> tuple[float, float]:
+    """Return the mean over data sets of log10(over/under) and its standard error."""
+    return _mean(np.log10(over) - np.log10(under))
+
+
+@claim(
+    "shld.double-descent",
+    "C collapses at the threshold",
+    formula=r"C(n \approx N) \ll C(n < N),\ C(n > N)",
+    statement="C collapses at the interpolation threshold n ~ N, then recovers. Reported for n: peak of the test error "
+    "predicted at 1247 (observed at 1203), valley at 1580 (1621), second descent at 2100 (2089).",
+    definitions="n examples of a linear teacher with noise 0.5, N = 100 features: max(a.x, 0) of 20-dimensional normal x, or "
+    "independent normal ones. Training is descent from zero with the step 1/lmax; C = |mu|^2/tr S of an example, one of "
+    "those learned from after 1, 10, ... 10^4 steps, or a fresh one at the minimum. Collapses and recovers: at n = N/2 and "
+    "at n = 2N C is at least twice what it is at n = N. The N of the report is not known: what can be tried is the "
+    "ratio of its predictions, a valley at 1580/1247 = 1.27 of the peak that ends in a descent at 1.68.",
+    corrected="The test error peaks at n = N and falls from there on; there is no valley. Of the examples learned from, C falls "
+    "towards n = N and does not recover: with n < N all gradients die together and p = C/(1 + C) tends to a constant set by "
+    "the smallest eigenvalue, with n > N residuals remain, the mean gradient dies and C with it. Of fresh examples with "
+    "independent features C is a rising function of the error R: it peaks at n = N.",
+    corrected_formula=r"p\to\frac{\lambda_{\min}}{n\sum v_i^2|x_i|^2}\ (n<N),\quad p\sim(1-\eta\lambda_{\min})^{2k}\ (n>N)"
+    "\n"
+    r"p_{\mathrm{fresh}}=\frac{R}{(N+2)R+N\sigma^2}",
+    rule="Means over data sets. Stated, for both kinds of features, examples learned from, at the stage of training (1, 10, "
+    "100, 1000 steps, and 10^4 for the first kind) that is best for the statement: the lesser of the means of "
+    "log10 C(N/2)/C(N) and log10 C(2N)/C(N) is at least log10 2 (scale 1, a logarithm). Fresh examples: mean C at N "
+    "at most half of that at 2N. Valley: log10 of the error at n = 1.68 N less that at 1.27 N at least 0 (scale 1). "
+    "Corrected: log10 error at N less that at 0.75 N and at 1.27 N at least 0 (scale 1); the mean error of independent "
+    "features at N/2 and 2N over its exact value; log10 C(N)/C(N/2) and log10 C(2N)/C(N) after 10^4 steps at most 0 "
+    "(scale 1); at n = N/2 p after 10^4 steps over its limit, error as the difference to 5000 steps; at n = 2N the fall of ln p "
+    "from 1000 to 2000 steps over 2000 ln(1 - lmin/lmax), error as the difference to 500 to 1000; the mean of p of fresh "
+    "examples at N/2, N, 2N over the mean of its formula at the error measured on 500 inputs, which moves it by 2/500 at "
+    "most; and mean p of fresh examples at N over those at N/2 and 2N at least 1. Data sets: relative sd 0.25 of an error "
+    "of independent features, 150 for a tenth.",
+)
+def double_descent(run: Run) -> Evidence:
+    """Measure errors and C around n = N.
+
+    The gradient of an example is r x, with residual r. On the examples learned from mu = X^T r/n and, after k steps from
+    zero, u_j.r = (1 - lambda_j/lambda_max)^k u_j.y in the eigenvectors u_j of X X^T, lambda_j >= 0: p is the mean eigenvalue,
+    weighted with the residual that is left, over the mean squared length. For n < N what is left at last is the smallest
+    eigenvalue, about (sqrt N - sqrt n)^2, and 0 at n = N. For n > N the part of y out of reach stays, of size sigma^2 (1 -
+    N/n), with eigenvalue 0, and p falls as the square of the slowest decay. A fresh example has r = x.delta - sigma xi: for
+    independent features mu = delta, E|g|^2 = (N + 2)|delta|^2 + N sigma^2.
+    """
+    N, m = 100, 500
+    counts = run.pick("data sets", 60, 600), run.pick("data sets of independent features", 150, 600)
+    n = {"relu": (50, 75, 100, 127, 168, 200), "isotropic": (50, 100, 200)}
+    steps = {"relu": (1, 10, 100, 1000, 10_000), "isotropic": (1, 10, 100, 500, 1000, 2000, 5000, 10_000)}
+    names = {"relu": "random features", "isotropic": "independent features"}
+    stages = {"relu": steps["relu"], "isotropic": (1, 10, 100, 1000)}
+    seeds = {kind: run.stream(i).spawn(counts[i]) for i, kind in enumerate(n)}
+    found = {
+        kind: [
+            experiments.double_descent(n[kind], N, seed=s, noise=0.5, kind=kind, steps=steps[kind], n_test=m)
+            for s in seeds[kind]
+        ]
+        for kind in n
+    }
+    C = {
+        (kind, k, size): np.array([d.C_during[steps[kind].index(k), n[kind].index(size)] for d in found[kind]])
+        for kind in n
+        for k in steps[kind]
+        for size in n[kind]
+    }
+    error = {
+        (kind, size): np.array([d.test_error[i] for d in found[kind]]) for kind in n for i, size in enumerate(n[kind])
+    }
+    fresh = {
+        (kind, size): np.array([d.p_fresh[i] for d in found[kind]]) for kind in n for i, size in enumerate(n[kind])
+    }
+    stated, corrected = [], []
+    for kind in n:
+        dips = [min(_gain(C[kind, k, side], C[kind, k, N]) for side in (N // 2, 2 * N)) for k in stages[kind]]
+        value, spread = max(dips)
+        label = f"depth of the dip of log10 C at n = N, best stage, {names[kind]}"
+        stated.append(Test(label, value, math.log10(2.0), spread, "at least", scale=1.0))
+    at, after = (np.array([d.C_fresh[n["relu"].index(size)] for d in found["relu"]]) for size in (N, 2 * N))
+    value = float(at.mean() / after.mean())
+    spread = _mean((at - value * after) / after.mean())[1]
+    stated.append(Test("C of fresh examples, n = N over n = 2N, random features", value, 0.5, spread, "at most"))
+    value, spread = _gain(error["relu", 168], error["relu", 127])
+    stated.append(Test("log10 error, n = 1.68 N over n = 1.27 N", value, 0.0, spread, "at least", scale=1.0))
+    for size in (75, 127):
+        value, spread = _gain(error["relu", N], error["relu", size])
+        corrected.append(Test(f"log10 error, n = N over n = {size / N:g} N", value, 0.0, spread, "at least", scale=1.0))
+    for size in (N // 2, 2 * N):
+        exact = theory.ridgeless_excess(size, N, 0.5)
+        value, spread = _mean(error["isotropic", size] / exact)
+        corrected.append(Test(f"error/exact, n = {size / N:g} N, independent features", value, 1.0, spread))
+    for over, under in ((N, N // 2), (2 * N, N)):
+        value, spread = _gain(C["relu", 10_000, over], C["relu", 10_000, under])
+        label = f"log10 C after 10^4 steps, n = {over / N:g} N over n = {under / N:g} N"
+        corrected.append(Test(label, value, 0.0, spread, "at most", scale=1.0))
+    # limits of p on both sides of the threshold
+    ends, slopes = [], []
+    for i, seed in enumerate(seeds["isotropic"]):
+        short, long = (
+            experiments.isotropic_features(size, N, noise=0.5, n_test=1, seed=seed).inputs for size in (50, 200)
+        )
+        before = found["isotropic"][i].p_during[:, 0]
+        ends.append(before[[-2, -1]] / theory.final_signal_share(short))
+        spectrum = np.linalg.eigvalsh(long.T @ long)
+        late = np.log(found["isotropic"][i].p_during[3:6, 2])
+        slopes.append(np.diff(late) / (2.0 * np.array([500.0, 1000.0]) * math.log1p(-spectrum[0] / spectrum[-1])))
+    for label, values in (
+        ("p after 10^4 steps/limit, n = N/2", np.array(ends)),
+        ("fall of ln p/slowest decay, n = 2N", np.array(slopes)),
+    ):
+        (first, _), (value, spread) = _mean(values[:, 0]), _mean(values[:, 1])
+        corrected.append(Test(label, value, 1.0, spread, numerical=abs(value - first)))
+    for size in n["isotropic"]:
+        p, law = fresh["isotropic", size], theory.fresh_signal_share(error["isotropic", size], N, 0.5)
+        value = float(p.mean() / law.mean())
+        spread = _mean((p - value * law) / law.mean())[1]
+        label = f"p of fresh examples/formula, n = {size / N:g} N, independent features"
+        corrected.append(Test(label, value, 1.0, spread, numerical=2.0 / m))
+    for size in (N // 2, 2 * N):
+        p, other = fresh["isotropic", N], fresh["isotropic", size]
+        value = float(p.mean() / other.mean())
+        spread = _mean((p - value * other) / other.mean())[1]
+        label = f"p of fresh examples, n = N over n = {size / N:g} N, independent features"
+        corrected.append(Test(label, value, 1.0, spread, "at least"))
+
+    def figure(axes: Any) -> None:
+        left, right = axes
+        for kind, color in (("relu", "C0"), ("isotropic", "C1")):
+            middle = [np.median(error[kind, size]) for size in n[kind]]
+            left.plot(
+                n[kind], middle, "o-" if kind == "relu" else "s", ms=5, color=color, label=f"{names[kind]}, median"
+            )
+        for line in (np.arange(30, 98), np.arange(103, 220)):
+            exact = [theory.ridgeless_excess(int(size), N, 0.5) for size in line]
+            left.plot(line, exact, "--", lw=1, color="0.4", label="exact mean, independent" if line[0] < N else None)
+        for ratio, name in ((1580 / 1247, "valley"), (2100 / 1247, "second descent")):
+            left.axvline(ratio * N, ls=":", lw=1, color="0.4")
+            left.text(ratio * N + 1, 400, f"{name},\nas stated", fontsize=8, va="top")
+        left.set(
+            yscale="log", ylim=(0.003, 500), xlabel="examples n, N = 100 features", ylabel="test error", title="Error"
+        )
+        for i, k in enumerate(steps["relu"]):
+            middle = [np.exp(np.log(C["relu", k, size]).mean()) for size in n["relu"]]
+            right.plot(n["relu"], middle, "o-", ms=4, color=f"C{i}", label=f"after {k:,} steps")
+        middle = [fresh["relu", size].mean() for size in n["relu"]]
+        right.plot(n["relu"], middle, "k^--", ms=5, label="fresh, at the minimum")
+        right.set(yscale="log", xlabel="examples n", ylabel="C of an example", title="Random features")
+
+    rows = [
+        (
+            names[kind],
+            size,
+            float(np.median(error[kind, size])),
+            *(float(np.median(C[kind, k, size])) for k in stages[kind][:4]),
+        )
+        + (float(np.median(C[kind, 10_000, size])), float(fresh[kind, size].mean()))
+        for kind in n
+        for size in n[kind]
+    ]
+    columns = ("features", "n", "error", *(f"C, {k} steps" for k in (1, 10, 100, 1000, 10_000)), "p, fresh")
+    reported = (("peak", 1247, 1203), ("valley", 1580, 1621), ("second descent", 2100, 2089))
+    report = Table(
+        "As reported; N is not known",
+        ("what", "predicted n", "observed n", "predicted/peak", "observed/peak"),
+        tuple((what, a, b, a / 1247, b / 1203) for what, a, b in reported),
+    )
+    return Evidence(
+        stated, corrected, [Table("Medians over data sets", columns, tuple(rows)), report], figure, panels=2
+    )
 
 
 @claim(
@@ -1672,8 +1960,7 @@ def _ends(model: Langevin, grid: Grid, top: float, start: float, t: float) -> tu
     definitions="C = |grad V|^2/(D d). Usage example of the document: d = 10, lr = .01, D = .001.",
     rule="Euler's chain, dt = 0.05, in wells with curvatures 0.5 to 2 (geometric), D = 0.2, until stationary: E V/(D d/2) and "
     "E C over the mean curvature, ratio 1; the chain's bias is known exactly, the mean of 1/(1 - k dt/2), and taken as "
-    "numerical error; over that factor the ratio is 1 without. The relative scatter of V is sqrt(2/d) up to 1/n. And the "
-    "usage example.",
+    "numerical error; over that factor the ratio is 1 without. And the usage example.",
 )
 def high_dim(run: Run) -> Evidence:
     """Measure energy and consolidation ratio in 1 to 1000 dimensions.
@@ -1682,13 +1969,14 @@ def high_dim(run: Run) -> Evidence:
     chain each is multiplied by 1/(1 - k dt/2).
     """
     dt, D, stated, rows = 0.05, 0.2, [], []
-    total = run.pick("coordinates in all", 200_000, 1_000_000)
+    # squares of normal numbers, a fifth fewer where curvatures weigh: n d > 1.25 (5 x 1.42/(0.1 - 0.035))^2; 200 paths are normal
+    total = run.pick("coordinates in all", 30_000, 300_000)
     cases: list[tuple[str, Array, float, float]] = [
         (f"d = {d}", np.geomspace(0.5, 2.0, d) if d > 1 else np.array([1.0]), D, dt) for d in (1, 10, 100, 1000)
     ]
     cases.append(("usage example", np.ones(10), 0.001, 0.01))
     for i, (name, k, noise, step) in enumerate(cases):
-        V, n_paths, d = QuadraticForm(k), max(total // len(k), 30), len(k)
+        V, n_paths, d = QuadraticForm(k), max(total // len(k), 200), len(k)
         start = 0.0 if d == 1 else np.zeros(d)
         x = simulate(Langevin(V, noise), start, step, 10.0, n_paths, seed=run.stream(i)).final
         kept = 1.0 - np.exp(2.0 * 10.0 / step * np.log1p(-k * step))  # from 0: part of the variance that is there
@@ -1702,14 +1990,10 @@ def high_dim(run: Run) -> Evidence:
         ):
             value, error = _mean(sample)
             stated += [
-                Test(label, value, 1.0, error, resolution=0.08, numerical=abs(chain - 1.0)),
-                Test(f"{label}, over the chain's", value / chain, 1.0, error / chain, resolution=0.03),
+                Test(label, value, 1.0, error, numerical=abs(chain - 1.0)),
+                Test(f"{label}, over the chain's", value / chain, 1.0, error / chain),
             ]
             rows.append((label, value, error, chain))
-        # variance of the sample variance of a chi-square with d degrees: (2 + 12/d)/n of its square
-        spread = float(values.std(ddof=1)) / math.sqrt(2.0 * float(np.mean(wide**2)) / d)
-        error = 0.5 * math.sqrt((2.0 + 12.0 / d) / n_paths)
-        stated.append(Test(f"scatter of V/sqrt(2/d), {name}", spread, 1.0, error, resolution=0.3))
 
     def figure(ax: Axes) -> None:
         d = np.array([1, 10, 100, 1000])

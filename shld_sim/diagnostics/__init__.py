@@ -29,6 +29,7 @@ from shld_sim.diagnostics.phases import (
     phase,
     step_factor,
 )
+from shld_sim.diagnostics.precursor import Alignment, Precursors, alignment, jumps, precursors
 from shld_sim.diagnostics.representation import (
     Circle,
     circle,
@@ -88,6 +89,11 @@ __all__ = [
     "union_of_balls",
     "union_of_boxes",
     "union_of_cells",
+    "Alignment",
+    "Precursors",
+    "alignment",
+    "jumps",
+    "precursors",
     "Circle",
     "Criticality",
     "CriticalityTracker",

@@ -15,6 +15,7 @@ from shld_sim.theory.chains import (
     euler_stable_scale,
     euler_variance,
     ornstein_uhlenbeck_moments,
+    shuffled_descent_variance,
     split_stable_scale,
 )
 from shld_sim.theory.characters import random_concentration, random_frequency_entropy
@@ -69,6 +70,13 @@ from shld_sim.theory.multiplicative import (
     mean_square_exponent,
     return_probability,
 )
+from shld_sim.theory.regression import (
+    final_signal_share,
+    fresh_signal_share,
+    marchenko_pastur_edges,
+    ridgeless_excess,
+    signal_share_bound,
+)
 from shld_sim.theory.signal import (
     descent_probability,
     gaussian_information,
@@ -92,12 +100,21 @@ from shld_sim.theory.stable import (
 from shld_sim.theory.symmetry import (
     diffusing_union_volume,
     direction_coherence,
+    imbalance_change,
     imbalance_decay,
     imbalance_factor,
+    label_noise_sizes,
     radial_cdf,
     radial_density,
 )
-from shld_sim.theory.tails import block_sum_limit, downhill_probability, jump_rate
+from shld_sim.theory.tabulated import tabulated_exit_time
+from shld_sim.theory.tails import (
+    block_sum_limit,
+    downhill_probability,
+    hill_fall_probability,
+    hill_log_spread,
+    jump_rate,
+)
 from shld_sim.theory.uncertainty import (
     cramer_rao_product,
     gaussian_uncertainty_product,
@@ -124,12 +141,16 @@ __all__ = [
     "diffusing_union_volume",
     "direction_coherence",
     "downhill_probability",
+    "hill_fall_probability",
+    "hill_log_spread",
     "energy_generator",
     "energy_generator_as_stated",
     "euler_stable_scale",
     "euler_variance",
     "exit_probability",
     "eyring_kramers_rate",
+    "final_signal_share",
+    "fresh_signal_share",
     "gamma",
     "gamma_hessian",
     "gamma_linear",
@@ -144,13 +165,16 @@ __all__ = [
     "harmonic_stable_cdf",
     "harmonic_stable_density",
     "harmonic_stable_scale",
+    "imbalance_change",
     "imbalance_decay",
     "imbalance_factor",
     "imkeller_pavlyukevich_time",
     "jump_rate",
     "kesten_tail_exponent",
     "kramers_rate_as_stated",
+    "label_noise_sizes",
     "log_partition_function",
+    "marchenko_pastur_edges",
     "mean_curvature",
     "mean_exit_steps",
     "mean_exit_time",
@@ -176,12 +200,16 @@ __all__ = [
     "random_concentration",
     "random_frequency_entropy",
     "return_probability",
+    "ridgeless_excess",
+    "shuffled_descent_variance",
+    "signal_share_bound",
     "split_stable_scale",
     "stable_cdf",
     "stable_pdf",
     "stable_ppf",
     "stationary_energy_bound",
     "step_threshold",
+    "tabulated_exit_time",
     "uncertainty_bound",
     "uncertainty_product",
     "underdamped_kramers_rate",

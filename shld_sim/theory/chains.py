@@ -119,6 +119,60 @@ def descent_variance(k: float, noise: float, eta: float, batch: float = 1.0, mom
     return eta * noise**2 * (1.0 + beta) / (batch * k * (1.0 - beta) * (2.0 * (1.0 + beta) - eta * k))
 
 
+def shuffled_descent_variance(k: float, noise: float, eta: float, batch: int, n: int) -> float:
+    r"""Return the variance of descent on ``k x^2/2`` at the end of an epoch that goes through n examples once, in random order.
+
+    With M = n/B batches an epoch, q = 1 - eta k, the variance :math:`\sigma_B^2 = \frac{s^2}{B}\frac{n - B}{n - 1}` of a batch,
+
+    .. math:: \mathrm{Var}\,x = \frac{\eta^2\sigma_B^2}{1 - q^{2M}}\,\frac{M A - S^2}{M - 1},\quad
+       A = \frac{1 - q^{2M}}{1 - q^2},\quad S = \frac{1 - q^M}{1 - q}:
+
+    the noise of an epoch adds up to zero, its parts have the covariance :math:`-\sigma_B^2/(M - 1)`. For epochs much longer than
+    the memory, eta k M >> 1, it is `descent_variance`; for eta k M << 1 it is less by the factor :math:`(\eta k M)^2/12`.
+
+    Parameters
+    ----------
+    k : float
+        Curvature.
+    noise : float
+        Standard deviation ``s`` of the gradients of all n examples (with 1/n in its definition).
+    eta : float
+        Step, below ``2/k``.
+    batch : int
+        Examples B per step; divides n, and is less.
+    n : int
+        Number of examples.
+
+    Returns
+    -------
+    float
+        Variance of x over orders, length**2.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or n is not a multiple of the batch.
+
+    References
+    ----------
+    The quadratic case of M. Kuehn, B. Rosenow, "Correlated noise in epoch-based stochastic gradient descent", 2023,
+    arXiv:2306.05300; here from the covariance of draws without replacement.
+    """
+    k, noise, eta = _checks.positive("k", k), _checks.positive("noise", noise), _checks.positive("eta", eta)
+    B, n = _checks.integer("batch", batch), _checks.integer("n", n, 2)
+    if n % B or n == B:
+        raise ValueError(f"batch must divide n = {n} into two or more batches, got {batch!r}")
+    if eta * k >= 2.0:
+        raise ValueError(f"eta must be below 2/k = {2.0 / k!r}, got {eta!r}")
+    M, q = n // B, 1.0 - eta * k
+    weights = q ** np.arange(M)
+    A, S = float(weights @ weights), float(weights.sum())
+    # M A - S^2 = M sum (q^j - mean)^2, without cancellation
+    spread = M * float(np.sum((weights - S / M) ** 2))
+    part = noise**2 / B * (n - B) / (n - 1)
+    return eta**2 * part * spread / ((M - 1) * A * (1.0 - q * q))
+
+
 def euler_stable_scale(k: float, alpha: float, sigma: float, dt: float) -> float:
     """Return ``sigma (dt/(1 - |1 - k dt|^alpha))^(1/alpha)``, stationary scale of the Euler chain with stable noise.
 

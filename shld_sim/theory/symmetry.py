@@ -193,6 +193,124 @@ def imbalance_decay(s: float, t: ArrayLike) -> Any:
     return np.exp(-(_checks.nonnegative("s", s) ** 2) * _times(t))[()]
 
 
+def imbalance_change(first: ArrayLike, second: ArrayLike, gradient: ArrayLike, h: float) -> Any:
+    r"""Return the change of ``W2^T W2 - W1 W1^T`` over a step of gradient descent on a linear network ``f(x) = W2 W1 x``.
+
+    With the gradient G by the product, ``W1' = W1 - h W2^T G`` and ``W2' = W2 - h G W1^T``: what is linear in h cancels, and
+
+    .. math:: \Delta' - \Delta = -h^2\,(W_2^T G G^T W_2 - W_1 G^T G W_1^T).
+
+    Gradient flow keeps the imbalance; for numbers it is `imbalance_factor`.
+
+    Parameters
+    ----------
+    first : array_like, shape (m, d)
+        ``W1``.
+    second : array_like, shape (k, m)
+        ``W2``.
+    gradient : array_like, shape (k, d)
+        ``G``.
+    h : float
+        Learning rate, positive.
+
+    Returns
+    -------
+    ndarray, shape (m, m)
+        Change of the imbalance.
+
+    Raises
+    ------
+    ValueError
+        If ``h`` is not positive or the shapes do not fit.
+
+    References
+    ----------
+    S. Arora, N. Cohen, E. Hazan, ICML 2018, arXiv:1802.06509, theorem 1 (for gradient flow).
+    """
+    h = _checks.positive("h", h)
+    W1, W2, G = (
+        _checks.finite_array(name, w) for name, w in zip(("first", "second", "gradient"), (first, second, gradient))
+    )
+    if any(w.ndim != 2 for w in (W1, W2, G)) or W1.shape[0] != W2.shape[1] or G.shape != (W2.shape[0], W1.shape[1]):
+        raise ValueError(
+            f"first, second, gradient must have shapes (m, d), (k, m), (k, d), got {W1.shape}, {W2.shape}, {G.shape}"
+        )
+    up, down = W2.T @ G, W1 @ G.T
+    return -(h**2) * (up @ up.T - down @ down.T)
+
+
+def label_noise_sizes(
+    second: float, n_inputs: int, n_outputs: int, rate: float, t: ArrayLike, length: float = 1.0
+) -> Any:
+    r"""Return ``|a|^2`` along the slow flow of label noise on ``f(x) = a (w.x)``, one hidden unit between d inputs and k outputs.
+
+    On the solutions, :math:`|a||w| = s`, noise of strength :math:`\sigma` in batches of B changes the mean of
+    :math:`|a|^2 - |w|^2` by :math:`-\kappa(d|a|^2 - k|w|^2)` a step, :math:`\kappa = \eta^2\sigma^2/B`, for inputs whose mean
+    square matrix is the unit matrix. With :math:`z = |a|^4` this is :math:`\dot z = -2\kappa z (d z - k s^2)/(z + s^2)`,
+
+    .. math:: (1 + d/k)\ln|d z - k s^2|/d - \ln z/k = -2\kappa t + \mathrm{const};
+
+    it ends at :math:`|a|^2/|w|^2 = k/d`, where the trace of the Hessian, :math:`d|a|^2 + k|w|^2`, is smallest. All up to
+    :math:`O(\eta)`.
+
+    Parameters
+    ----------
+    second : float
+        ``|a|^2`` at the start, on the solutions; positive.
+    n_inputs, n_outputs : int
+        d and k.
+    rate : float
+        ``kappa``, positive: in units of 1/t.
+    t : array_like
+        Steps, or time; not negative.
+    length : float
+        ``s``, length of the product, positive.
+
+    Returns
+    -------
+    float or ndarray
+        ``|a|^2``; ``|w|^2 = s^2/|a|^2``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    References
+    ----------
+    G. Blanc, N. Gupta, G. Valiant, P. Valiant, COLT 2020, arXiv:1904.09080: the implicit regulariser is the trace of the Hessian.
+    """
+    from scipy.optimize import brentq
+
+    start, s2 = _checks.positive("second", second) ** 2, _checks.positive("length", length) ** 2
+    d, k, kappa = (
+        _checks.integer("n_inputs", n_inputs),
+        _checks.integer("n_outputs", n_outputs),
+        _checks.positive("rate", rate),
+    )
+    end = k * s2 / d
+    gap = math.log(start / end)
+    if gap == 0.0:
+        return np.full(np.shape(_times(t)), math.sqrt(end))[()]
+
+    def clock(v: float) -> float:
+        # of z = end exp(gap e^-v): (1 + d/k) ln|z/end - 1|/d - ln z/k, up to a constant
+        x = gap * math.exp(-v)
+        near = math.log(abs(gap)) - v + math.log(math.expm1(x) / x if x else 1.0)
+        return (1.0 / d + 1.0 / k) * near - x / k
+
+    def at(time: float) -> float:
+        wanted = clock(0.0) - 2.0 * kappa * time
+        high = 1.0
+        while clock(high) > wanted:
+            high *= 2.0
+        return math.sqrt(
+            end * math.exp(gap * math.exp(-float(brentq(lambda v: clock(v) - wanted, 0.0, high, xtol=1e-13))))
+        )
+
+    return np.vectorize(at, otypes=[float])(_times(t))[()]
+
+
 def diffusing_union_volume(n: int, D: float, t: ArrayLike, width: float = 1.0) -> Any:
     r"""Return the mean volume of the union of n bumps in the plane that start at one point and diffuse.
 

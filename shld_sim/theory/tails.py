@@ -1,4 +1,4 @@
-"""Large jumps of stable noise, and what the block-sum estimator of a tail index converges to."""
+"""Large jumps of stable noise, what the block-sum estimator of a tail index converges to, and what Hill's can tell apart."""
 
 from __future__ import annotations
 
@@ -114,3 +114,58 @@ def downhill_probability(ratio: ArrayLike, alpha: float) -> Any:
         If alpha is outside [0.3, 2].
     """
     return stable_cdf(ratio, alpha)
+
+
+def hill_fall_probability(before: float, after: float, k: int = 10) -> float:
+    """Return the probability that Hill's estimate from k values falls when the index falls from ``before`` to ``after``.
+
+    Where the tail is a power law the estimate is ``2 k alpha/chi^2_2k``, and of two independent ones the second is smaller iff
+    ``F < before/after``, with F of the F law with 2k and 2k degrees of freedom. It is 1/2 when nothing falls.
+
+    Parameters
+    ----------
+    before, after : float
+        Tail indices, positive.
+    k : int
+        Number of the largest values: 10 in the document, of 100.
+
+    Returns
+    -------
+    float
+        Probability.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    from scipy.special import fdtr
+
+    ratio = _checks.positive("before", before) / _checks.positive("after", after)
+    count = _checks.integer("k", k)
+    return float(fdtr(2 * count, 2 * count, ratio))
+
+
+def hill_log_spread(k: int = 10) -> float:
+    """Return the standard deviation of the logarithm of Hill's estimate from k values of a power law, ``sqrt(psi'(k))``.
+
+    ``ln(chi^2_2k)`` has the variance of the trigamma function at k; about ``1/sqrt(k)``.
+
+    Parameters
+    ----------
+    k : int
+        Number of the largest values.
+
+    Returns
+    -------
+    float
+        Standard deviation.
+
+    Raises
+    ------
+    ValueError
+        If k is not positive.
+    """
+    from scipy.special import polygamma
+
+    return math.sqrt(float(polygamma(1, _checks.integer("k", k))))
