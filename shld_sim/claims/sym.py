@@ -34,15 +34,18 @@ def _sums(seed: experiments.Seed) -> learning.Task:
 
 
 @lru_cache(maxsize=1)
-def _trained(quick: bool, seed: int, n: int) -> tuple[experiments.Prompting, experiments.Prompting]:
-    """Return n trainings with prompting and their n twins without: the claims on sums all look at these."""
+def _trained(quick: bool, seed: int, n: int, twins: int) -> tuple[experiments.Prompting, experiments.Prompting]:
+    """Return n trainings with prompting and the twins of the first ones without: the claims on sums all look at these."""
     seeds = [Run("sym.sums", quick, seed).stream(i) for i in range(n)]
-    with_it, without = (experiments.prompting(_sums, w, seeds, steps=STEPS, every=EVERY) for w in (1.0, 0.0))
+    with_it, without = (
+        experiments.prompting(_sums, w, seeds[:m], steps=STEPS, every=EVERY) for w, m in ((1.0, n), (0.0, twins))
+    )
     return with_it, without
 
 
 def _runs(run: Run) -> tuple[experiments.Prompting, experiments.Prompting]:
-    return _trained(run.quick, run.seed, run.pick("trainings of each kind", 20, 60))
+    n, twins = run.pick("prompted trainings", 20, 60), run.pick("twins without prompting", 6, 60)
+    return _trained(run.quick, run.seed, n, twins)
 
 
 # -- the loss ----
@@ -419,7 +422,7 @@ def speedup(run: Run) -> Evidence:
         experiments.prompting(_sums, w, seeds, steps=STEPS, every=EVERY, optimiser=bare) for w in (1.0, 0.0)
     )
     decayed, unit = _runs(run), 1.0 / len(prompted.trainings[0].task.test_inputs)
-    gain, ratio = (np.log(_restricted(b) / _restricted(a)) for a, b in ((prompted, plain), decayed))
+    gain, ratio = (np.log(_restricted(b) / _restricted(a)[: len(b.trainings)]) for a, b in ((prompted, plain), decayed))
     shares, others, last = _tests_right(prompted)[:, 0], _tests_right(plain)[:, 0], prompted.test_accuracy[:, -1]
     label = "tests with their image among the examples"
 
