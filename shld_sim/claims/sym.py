@@ -326,8 +326,9 @@ def _distances(seed: experiments.Seed) -> learning.Task:
     + "The order of 16 and distances in a ring of 20 with 5 random chords: the same network and optimiser, "
     "200 steps, 128 relations a step. Mean share of the tests that are right at the end, at least 0.95 (scale 1), for each "
     "task. Corrected: gap of a network whose weights are 0 but for a bias of 40 on the label 0: 0 (scale 1; numerical 1e-9, "
-    "more than 40 e^-40), for each task. (Of a first run with 12 trainings, undecided, only the number of trainings was kept "
-    "to be learned from: 20, and new random numbers. It also asked for half the gap on each task, undecided for the order.)",
+    "more than 40 e^-40), for each task. (A first run with 12 trainings was undecided. From its spread comes the number of "
+    "trainings, 20, and all draws are new. It also asked for half the gap on each task; this was undecided for the order and "
+    "is left out.)",
 )
 def tasks(run: Run) -> Evidence:
     """Train on the three tasks with and without prompting.
