@@ -215,3 +215,96 @@ def test_restricted_times_count_the_end_for_what_was_never_reached():
             return np.array([100.0, np.nan])
 
     assert sym._restricted(Found()).tolist() == [100.0, sym.STEPS]
+
+
+class Knowing:
+    """A network that is right for the pairs that it knows and wrong for the others, in the shape of a training."""
+
+    def __init__(self, task, known, step):
+        self.task, self.network, self.theta, self.step = task, self, None, step
+        self.known = known(task)
+        self.n_parameters = 1
+
+    def outputs(self, theta, x):
+        right = np.isin(x @ [sym.P, 1], self.known)
+        return np.eye(sym.P)[(x.sum(axis=1) + ~right) % sym.P]
+
+    def first_step(self, accuracy, of):
+        return self.step
+
+
+def of_nothing(task):
+    return np.empty(0, int)
+
+
+def of_images(task):
+    return task.inputs @ [1, sym.P]
+
+
+def of_all(task):
+    return np.arange(sym.P**2)
+
+
+def fake(known, step):
+    """In place of `prompting`: prompted networks know these pairs and are done at the step given, the others never."""
+
+    def made(task, weight, seeds, **settings):
+        runs = tuple(
+            Knowing(task(i), known if weight else of_nothing, step if weight else None) for i in range(len(seeds))
+        )
+        right = [
+            (run.outputs(None, run.task.test_inputs).argmax(axis=1) == run.task.test_targets).mean() for run in runs
+        ]
+        columns = np.repeat(np.array(right)[:, None], 2, axis=1)
+        return sym.experiments.Prompting(weight, "mirror", np.array([0, 400]), *[columns] * 6, runs)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("known", "step", "expected"),
+    [(of_all, 100, "supported"), (of_images, None, "corrected"), (of_nothing, None, "refuted")],
+)
+def test_speedup_is_told_from_mirror_images_and_from_nothing(known, step, expected, monkeypatch):
+    monkeypatch.setattr(sym.experiments, "prompting", fake(known, step))
+    sym._trained.cache_clear()
+    try:
+        assert str(sym_verdict(sym.speedup(Run("sym.speedup", True, 0)))) == expected
+    finally:
+        sym._trained.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("right", "broken", "expected"),
+    [(0.99, False, "supported"), (0.6, False, "corrected"), (0.6, True, "refuted")],
+)
+def test_tasks_are_told_by_their_tests(right, broken, expected, monkeypatch):
+    """Distances at a share of right tests; and a gap that equal predictions have, by a slip in the renaming of labels."""
+    rng = np.random.default_rng(2)
+    real = {
+        kind: sym.experiments.prompting(task, 0.0, (0,), kind=kind, steps=1)
+        for kind, task in (("mirror", sym._sums), ("relations", sym._distances))
+    }
+
+    def made(task, weight, seeds, *, kind="mirror", **settings):
+        share = right if task is sym._distances else 0.99
+        columns = np.clip(share + 0.02 * rng.standard_normal((len(seeds), 2)), 0, 1)
+        return dataclasses.replace(
+            real[kind],
+            weight=weight,
+            steps=np.array([0, 1]),
+            test_accuracy=columns,
+            train_accuracy=columns,
+            gap=columns,
+            rank=columns,
+        )
+
+    monkeypatch.setattr(sym.experiments, "prompting", made)
+    if broken:
+        gap = learning.symmetry_gap
+        monkeypatch.setattr(learning, "symmetry_gap", lambda *about: gap(*about) + 1e-6)
+    sym._trained.cache_clear()
+    try:
+        assert str(sym_verdict(sym.tasks(Run("sym.tasks", True, 0)))) == expected
+    finally:
+        sym._trained.cache_clear()
