@@ -87,6 +87,12 @@ COMPARED = {
         "C of random weights, 64 examples",
         "output at the sum, known weights",
     },
+    # first embeddings against random rows, tests that prompting can reach against counting
+    "18_symmetry_prompting": {
+        "entropy of the frequencies, first embedding",
+        "share of the strongest frequency, first embedding",
+        "share of tests with their image among the examples",
+    },
     # statistics of precursors on numbers made for it; the bias of the plug-in estimate, exact
     "17_precursors": {
         "joint/product, independent conditions",
@@ -319,6 +325,24 @@ def test_grokking(results):
         assert C[0] < 0.02 and (np.diff(C) < 0).all()
         assert numbers[f"largest p, seed {seed}"] < 0.02
         assert numbers[f"share of the strongest frequency, end, seed {seed}"] > 2 * random
+
+
+def test_symmetry_prompting(results):
+    numbers, _ = results("18_symmetry_prompting")
+    # without weight decay prompting hands over the labels of mirror images; nothing is understood without it
+    assert numbers["tests right, image known, prompted, decay 0"] > 0.98
+    assert numbers["tests right, others, prompted, decay 0"] < 0.5
+    assert numbers["tests right, without, decay 0"] < 0.1
+    for decay in (0, 2):
+        prompted, plain = (numbers[f"gap, {kind}, decay {decay}"] for kind in ("prompted", "without"))
+        assert prompted < 0.2 * plain
+        late, early = (
+            numbers[f"step with 95 % of the examples right, {kind}, decay {decay}"] for kind in ("prompted", "without")
+        )
+        assert late > early
+    random = np.exp(numbers["entropy of the frequencies, first embedding"][2])
+    assert numbers["frequencies, prompted, decay 2"] < 0.6 * random
+    assert numbers["circle 1: turns"] == 1 and numbers["circle 1: roundness"] > 0.8
 
 
 def test_precursors(results):

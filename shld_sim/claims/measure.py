@@ -36,12 +36,15 @@ def normal_score(chi2_value: float, degrees: int) -> float:
     return float(-norm.ppf(max(chi2.sf(chi2_value, degrees), 1e-300)))
 
 
-def mean_of_runs(values: Array) -> tuple[float, float]:
-    """Return the mean of a few independent runs and an error of it, five of which have the coverage of five normal ones.
+def mean_of_runs(values: Array, unit: float = 0.0) -> tuple[float, float]:
+    """Return the mean of a few normal values and a standard error of which five are as improbable as five of a known one.
 
-    It is the standard error times the ratio of Student's quantile to the normal one: 1.6 for 16 runs, 1.2 for 48.
+    With n values the interval of level 1 - 6e-7 is ``t s/sqrt(n)`` to each side, where t is Student's quantile with n - 1 degrees
+    of freedom: 12.4 in place of 5 for n = 10, 7.4 for n = 20, 5.6 for n = 60. The standard error returned is a fifth of that. The
+    standard deviation s is never taken to be less than ``unit``, the step in which the values are counted.
     """
     from scipy.stats import norm, t
 
-    value, error = mean(values)
-    return value, error * float(t.isf(norm.sf(Z), len(values) - 1)) / Z
+    n = len(values)
+    spread = max(float(values.std(ddof=1)), unit)
+    return float(values.mean()), spread / math.sqrt(n) * float(t.isf(norm.sf(Z), n - 1)) / Z

@@ -19,11 +19,11 @@ DOCUMENTS = {
     "sdsd": "Stochastic dynamics of symmetry and dimension",
     "levy": "Geometric Levy dynamics",
     "phase": "A theory of neural learning phase transitions",
+    "sym": "Symmetry prompting (a review of arXiv 2603.01968)",
 }
-MODULES = ("shld", "sdsd", "levy", "phase")  # one file per document
-SECTIONS = dict(
-    zip(MODULES, "ABCD", strict=True)
-)  # of docs/claims.md; its section F has the documents' rules and tables
+MODULES = ("shld", "sdsd", "levy", "phase", "sym")  # one file per document
+# of docs/claims.md, whose section F has the documents' rules and tables
+SECTIONS = dict(zip(MODULES, "ABCDE", strict=True))
 T = TypeVar("T")
 
 

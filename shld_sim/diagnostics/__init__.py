@@ -31,6 +31,15 @@ from shld_sim.diagnostics.phases import (
 )
 from shld_sim.diagnostics.precursor import Alignment, Precursors, alignment, jumps, precursors
 from shld_sim.diagnostics.relaxation import OrnsteinUhlenbeckFit, fit_ornstein_uhlenbeck
+from shld_sim.diagnostics.representation import (
+    Circle,
+    circle,
+    effective_frequencies,
+    effective_rank,
+    fourier_concentration,
+    fourier_shares,
+    participation_ratio,
+)
 from shld_sim.diagnostics.stable_fits import StableFit, stable_characteristic, stable_likelihood, stable_quantiles
 from shld_sim.diagnostics.symmetry import (
     CellEntropy,
@@ -100,6 +109,7 @@ __all__ = [
     "alignment",
     "jumps",
     "precursors",
+    "Circle",
     "Criticality",
     "CriticalityTracker",
     "HillPlot",
@@ -111,7 +121,13 @@ __all__ = [
     "TangentKernel",
     "TopEigenvalue",
     "block_sum",
+    "circle",
     "criticality_phi",
+    "effective_frequencies",
+    "effective_rank",
+    "fourier_concentration",
+    "fourier_shares",
+    "participation_ratio",
     "hill",
     "hill_plot",
     "kernel_distance",

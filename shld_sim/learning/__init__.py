@@ -19,6 +19,7 @@ from shld_sim.learning.optimisers import (
     Optimiser,
     WarmUp,
 )
+from shld_sim.learning.prompting import SymmetryPrompting, symmetric_divergence, symmetry_gap
 from shld_sim.learning.rules_of_thumb import barrier_estimate, escape_time, escape_time_as_stated, regime, step_advice
 from shld_sim.learning.tasks import (
     Task,
@@ -33,6 +34,7 @@ from shld_sim.learning.tasks import (
 )
 from shld_sim.learning.training import (
     Moment,
+    Objective,
     Series,
     Training,
     Watch,
@@ -54,12 +56,14 @@ __all__ = [
     "Loss",
     "Moment",
     "Network",
+    "Objective",
     "Optimiser",
     "Perceptron",
     "Product",
     "QuadraticNetwork",
     "Series",
     "SquaredError",
+    "SymmetryPrompting",
     "Task",
     "Training",
     "WarmUp",
@@ -79,5 +83,7 @@ __all__ = [
     "step_advice",
     "swap",
     "swap_and_negate",
+    "symmetric_divergence",
+    "symmetry_gap",
     "train",
 ]

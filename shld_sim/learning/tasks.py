@@ -39,6 +39,9 @@ class Task:
         A symmetry, ``mirror(inputs, targets) -> (inputs, targets)``: examples that are true if and only if these are.
     relations : ndarray of int, shape (m, 3), or None
         Triples (a, b, c) such that what holds for (a, b) and (b, c) decides (a, c): b between a and c.
+    composition : ndarray of int, shape (n_outputs, n_outputs), or None
+        Label of (a, c) for each label of (a, b) and each of (b, c), in a triple of ``relations``; -1 where the two exclude each
+        other. Every label occurs.
     """
 
     name: str
@@ -50,14 +53,20 @@ class Task:
     n_outputs: int
     mirror: Mirror | None = None
     relations: NDArray[np.int64] | None = None
+    composition: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "targets", "test_inputs", "test_targets", "relations"):
+        for name in ("inputs", "targets", "test_inputs", "test_targets", "relations", "composition"):
             value = getattr(self, name)
             if value is not None:
                 value = np.array(value)
                 value.flags.writeable = False
                 object.__setattr__(self, name, value)
+        table, k = self.composition, self.n_outputs
+        if table is not None and (
+            table.shape != (k, k) or not np.array_equal(np.union1d(table, [-1]), np.arange(-1, k))
+        ):
+            raise ValueError(f"composition must be a table of {k} times {k} in which every label occurs, got {table}")
 
     def __repr__(self) -> str:
         return f"Task({self.name!r}, {len(self.inputs)} examples, {len(self.test_inputs)} to test)"
@@ -169,9 +178,8 @@ def comparison(n: int, train_fraction: float = 0.5, seed: int | np.random.SeedSe
     a, b, c = np.indices((n, n, n)).reshape(3, -1)
     relations = np.stack([a, b, c], axis=1)[(a < b) & (b < c)]
     labels = (pairs[:, 0] < pairs[:, 1]).astype(np.int64)
-    return _split(
-        f"a < b < {n}", pairs, labels, (n, 2), train_fraction, seed, mirror=swap_and_negate, relations=relations
-    )
+    more = {"mirror": swap_and_negate, "relations": relations, "composition": np.array([[0, -1], [-1, 1]])}
+    return _split(f"a < b < {n}", pairs, labels, (n, 2), train_fraction, seed, **more)
 
 
 def graph_distance(
@@ -237,7 +245,9 @@ def graph_distance(
     relations = np.stack([a, b, c], axis=1)[between]
     labels = d[pairs[:, 0], pairs[:, 1]]
     name = f"distance in a graph of {n} nodes"
-    return _split(name, pairs, labels, size, train_fraction, seed, mirror=swap, relations=relations)
+    sums = np.add.outer(np.arange(size[1]), np.arange(size[1]))
+    more = {"mirror": swap, "relations": relations, "composition": np.where(sums < size[1], sums, -1)}
+    return _split(name, pairs, labels, size, train_fraction, seed, **more)
 
 
 def random_features(

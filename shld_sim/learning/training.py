@@ -24,7 +24,38 @@ from shld_sim.learning.tasks import Task
 Array = NDArray[np.float64]
 
 # Every random part of a training has a seed of its own, made from the seed given and one of these.
-START, ORDER, SAMPLE = 0, 1, 2
+START, ORDER, SAMPLE, DRAW = 0, 1, 2, 3
+
+
+class Objective:
+    """What is minimised in place of the mean loss of the network, e.g. `SymmetryPrompting`. It must pickle."""
+
+    def loss_and_gradient(
+        self, network: Network, task: Task, theta: Array, inputs: Any, targets: Any, rng: np.random.Generator
+    ) -> tuple[float, Array]:
+        """Return the value and its gradient by the parameters.
+
+        Parameters
+        ----------
+        network : Network
+            What is trained.
+        task : Task
+            What is to be learned, with its symmetries.
+        theta : ndarray, shape (n_parameters,)
+            Parameters.
+        inputs, targets : ndarray
+            Examples of this step.
+        rng : numpy.random.Generator
+            For what is drawn at random, another one at every step.
+
+        Returns
+        -------
+        loss : float
+            Value.
+        gradient : ndarray, shape (n_parameters,)
+            Its gradient.
+        """
+        raise TypeError(f"{type(self).__name__} must define loss_and_gradient")
 
 
 @dataclass(frozen=True)
@@ -38,7 +69,7 @@ class Moment:
     theta : ndarray, shape (n_parameters,)
         Parameters; a copy.
     loss : float
-        Loss of the batch of this step (of all examples, without batches).
+        Loss of the batch of this step (of all examples, without batches), or the objective.
     gradient : ndarray, shape (n_parameters,)
         Its gradient.
     per_sample : ndarray, shape (samples, n_parameters), or None
@@ -127,6 +158,8 @@ class Training:
         What the watchers recorded.
     version : str
         Version of the package.
+    objective : Objective or None
+        What was minimised; None for the mean loss of the network.
     """
 
     network: Network
@@ -144,6 +177,7 @@ class Training:
     test_accuracy: Array | None
     watched: dict[str, Series]
     version: str = __version__
+    objective: Objective | None = None
 
     def first_step(self, accuracy: float = 0.95, of: str = "test") -> int | None:
         """Return the first recorded step with at least this accuracy.
@@ -238,6 +272,7 @@ def train(
     every: int = 100,
     callbacks: Iterable[Watch] = (),
     goal: float | None = None,
+    objective: Objective | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1000,
 ) -> Training:
@@ -266,6 +301,9 @@ def train(
         Functions that watch, with what they need.
     goal : float, optional
         End early once a recorded test accuracy is at least this.
+    objective : Objective, optional
+        What is minimised in place of the mean loss of the network, e.g. `SymmetryPrompting`. The losses and accuracies that are
+        recorded, and gradients of single examples, are those of the network all the same.
     checkpoint : path-like, optional
         File to which the training is saved every ``checkpoint_every`` steps and at the end; continue with
         ``resume(Training.load(path), ...)``.
@@ -319,6 +357,7 @@ def train(
         train_accuracy=accuracy,
         test_accuracy=accuracy,
         watched={},
+        objective=objective,
     )
     return resume(
         begun, steps, callbacks=callbacks, goal=goal, checkpoint=checkpoint, checkpoint_every=checkpoint_every
@@ -385,7 +424,7 @@ def resume(
         ended = k == end or (goal is not None and work.reached(goal))
         if due or not ended:
             with np.errstate(over="ignore", invalid="ignore"):  # the next step says what went wrong
-                loss, g = run.network.loss_and_gradient(work.theta, *work.examples(k))
+                loss, g = work.loss_and_gradient()
             for watch in due:
                 work.show(watch, loss, g)
         if ended:
@@ -478,6 +517,15 @@ class _Work:
             self._order = np.random.default_rng(_child(self.run.seed, ORDER, epoch)).permutation(len(x))
         chosen = self._order[place * size : (place + 1) * size]
         return x[chosen], y[chosen]
+
+    def loss_and_gradient(self) -> tuple[float, Array]:
+        """Return what is minimised, and its gradient, for the batch of this step."""
+        x, y = self.examples(self.n_steps)
+        objective = self.run.objective
+        if objective is None:
+            return self.network.loss_and_gradient(self.theta, x, y)
+        rng = np.random.default_rng(_child(self.run.seed, DRAW, self.n_steps))
+        return objective.loss_and_gradient(self.network, self.task, self.theta, x, y, rng)
 
     def record(self) -> None:
         """Record losses and accuracies of all examples."""

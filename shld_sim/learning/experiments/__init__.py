@@ -7,6 +7,7 @@ from shld_sim.learning.experiments.flatness import Minimum, flatness
 from shld_sim.learning.experiments.grokking import Grokking, grokking
 from shld_sim.learning.experiments.label_noise import LabelNoise, label_noise
 from shld_sim.learning.experiments.lottery import Lottery, Ticket, lottery
+from shld_sim.learning.experiments.prompting import Prompting, Seed, prompting
 from shld_sim.learning.experiments.scaling import BatchScaling, batch_scaling
 from shld_sim.learning.experiments.signals import Signals, odds_of_batches, signals
 
@@ -21,6 +22,8 @@ __all__ = [
     "Minimum",
     "Signals",
     "Ticket",
+    "Prompting",
+    "Seed",
     "batch_scaling",
     "chain_escape_steps",
     "double_descent",
@@ -34,5 +37,6 @@ __all__ = [
     "lottery",
     "odds_of_batches",
     "signals",
+    "prompting",
     "sine_unit",
 ]

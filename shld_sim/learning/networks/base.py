@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -251,6 +251,49 @@ class Network:
         """
         theta, x, y = self._checked(theta, inputs, targets)
         return self._total(theta, x, y, with_loss=False)[1]
+
+    def value_and_gradient(
+        self, theta: ArrayLike, inputs: ArrayLike, function: Callable[[Array], tuple[float, Array]]
+    ) -> tuple[float, Array]:
+        r"""Return any function of the outputs for all these inputs together, and its gradient by the parameters.
+
+        .. math:: \nabla_\theta\,\phi(f(x_1), \dots, f(x_n)) = \sum_i J_i^T\,\partial\phi/\partial f(x_i)
+
+        A mean of losses of single examples is cheaper by `loss_and_gradient`, block by block; this one holds the hidden units of
+        all inputs.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_parameters,)
+            Parameters.
+        inputs : array_like, shape (n, ...)
+            One example a row.
+        function : callable
+            ``function(outputs) -> (value, slope)`` with the outputs, shape (n, k), which it may overwrite, and the derivative of
+            the value by each of them, of the same shape.
+
+        Returns
+        -------
+        value : float
+            Value of the function.
+        gradient : ndarray, shape (n_parameters,)
+            Its gradient.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arguments of the wrong shape or range.
+        """
+        theta, x, _ = self._checked(theta, inputs, None)
+        ready, g, room = self._prepare(self.views(theta)), np.zeros_like(theta), Workspace(float)
+        into = self._opened(self.views(g))
+        F, memory = self._forward(ready, x, room)
+        value, R = function(F)
+        if np.shape(R) != (len(x), self._n_outputs):
+            raise ValueError(f"function must return slopes of shape {(len(x), self._n_outputs)}, got {np.shape(R)}")
+        self._backward(ready, x, memory, R, into, room)
+        self._close(ready, into)
+        return float(value), g
 
     def per_sample_gradients(self, theta: ArrayLike, inputs: ArrayLike, targets: ArrayLike) -> Array:
         """Return the gradient of the loss of each example; their mean is `gradient`.

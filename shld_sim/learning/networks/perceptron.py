@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Perceptron(Network):
         object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "spread", _checks.positive("spread", self.spread))
 
-    @property
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         found: dict[str, tuple[int, ...]] = {"embedding": (self.n_symbols, self.embedding)}
         size = self.slots * self.embedding
