@@ -929,6 +929,7 @@ def _best_units(scores: Array) -> Array:
 @claim(
     "levy.precursor",
     "critical steps precede jumps",
+    runs="grokking",
     formula=r"P(\mathrm{critical\ step\ at\ a\ lag\ in}\ [10, 50] \mid \mathrm{jump}) > 0.7",
     statement="A step at which the tracker is critical precedes a jump of the accuracy by 10 to 50 steps with probability "
     "above 0.7.",
@@ -1008,6 +1009,7 @@ def _measured(one: Grokking, critical: Any, draws: int, seed: Any) -> diagnostic
 @claim(
     "levy.rare-alignment",
     "critical steps are rare",
+    runs="grokking",
     formula=r"P_{C S r} = 0.001\ldots 0.002,\quad \frac{1}{3} \leq P_{C S r}/(P_C P_S P_r) \leq 3",
     statement="The three conditions hold together at 0.001 to 0.002 of all steps, within a factor of three of the product "
     "of the probabilities of each.",
@@ -1085,6 +1087,7 @@ def rare_alignment(run: Run) -> Evidence:
 @claim(
     "levy.tail-drop",
     "the tail index drops in critical windows",
+    runs="grokking",
     formula=r"\hat\alpha_{\mathrm{elsewhere}} - \hat\alpha_{\mathrm{critical}} = 0.1\ldots 0.3",
     statement="In critical windows the tail index of the gradient norms drops by 0.1 to 0.3.",
     definitions="Index: Hill's, of the largest 10 of the last 100 norms, cut to [1.1, 1.9], as the tracker has it. Critical "

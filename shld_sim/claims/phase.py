@@ -1043,7 +1043,7 @@ def adaptive_lr(run: Run) -> Evidence:
     corrected="The error peaks at N = n, where p of an example is far below 1/2 at every stage: p cannot exceed lmax(K)/n, K the "
     "products of the unit vectors along the examples, (1/sqrt n + 1/sqrt N)^2 for independent features. Late in training "
     "p rises with N and passes N = n without a maximum. A batch of B has C B times larger: B = 1/C puts p = 1/2 at any N.",
-    corrected_formula=r"p \le \frac{\lambda_{\max}(K)}{n} \approx \left(\frac{1}{\sqrt n} + \frac{1}{\sqrt N}\right)^2",
+    corrected_formula=r"p \leq \frac{\lambda_{\max}(K)}{n} \approx \left(\frac{1}{\sqrt{n}} + \frac{1}{\sqrt{N}}\right)^2",
     rule="Means over data sets at N = n: the largest p of the stages 0, 1, 10, ... 10^4 for both kinds of features, and p of "
     "fresh examples for the first, must be 0.5 (scale 1, a probability). Corrected: log10 of the error at N = n less that "
     "at 3n/4 and 4n/3 at least 0 (scale 1, a logarithm); the largest p/bound over N = 50 to 200, stages, and the first data sets "

@@ -130,6 +130,8 @@ class Claim:
         What the symbols and words of the statement mean.
     source : str
         Where it comes from: the document and the section of docs/claims.md that lists it.
+    runs : str
+        Name of trained runs that it shares with other claims: these are checked in one process, which makes the runs once.
     """
 
     id: str
@@ -142,6 +144,7 @@ class Claim:
     corrected_formula: str = ""
     definitions: str = ""
     source: str = ""
+    runs: str = ""
 
     @property
     def document(self) -> str:
@@ -165,8 +168,8 @@ def claim(id: str, title: str, **about: str) -> Callable[[Callable[[Run], Eviden
     id, title : str
         As in `Claim`.
     **about : str
-        ``statement`` and ``rule``; ``corrected``, ``formula``, ``corrected_formula``, ``definitions`` and ``source`` of a
-        `Claim`; the source is the document and its section of docs/claims.md by default.
+        ``statement`` and ``rule``; ``corrected``, ``formula``, ``corrected_formula``, ``definitions``, ``source`` and ``runs``
+        of a `Claim`; the source is the document and its section of docs/claims.md by default.
     """
 
     def register(check: Callable[[Run], Evidence]) -> Callable[[Run], Evidence]:

@@ -37,7 +37,7 @@ Z = 5.0  # standard errors to each side of an interval
 SEEN = 3.719  # standard errors that a normal quantity exceeds with probability 1e-4
 SHARE = 0.1  # of the scale of a prediction: the deviation that matters
 HONEST = 0.925  # least coverage of an interval of 95 % that counts as one: it misses half as often again
-EDITION = 2  # of these rules; another edition draws other random numbers, none that were seen when it was written
+EDITION = 3  # of these rules; another edition draws other random numbers, none that were seen when it was written
 
 
 class Outcome(StrEnum):

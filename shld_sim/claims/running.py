@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,21 @@ def verify(
     """
     seed, jobs = _checks.integer("seed", seed, 0), _checks.integer("jobs", jobs)
     chosen = select(only)
-    points = [{"id": c.id, "quick": quick, "seed": seed, "figures": figures} for c in chosen]
+    groups: dict[str, list[str]] = {}
+    for c in chosen:
+        groups.setdefault(c.runs or c.id, []).append(c.id)
+    # claims that share trained runs go together, and first: they take longest
+    tasks = sorted((" ".join(ids) for ids in groups.values()), key=lambda ids: " " not in ids)
+    points = [{"ids": ids, "quick": quick, "seed": seed, "figures": figures} for ids in tasks]
     folder = None if store is None else Path(store) / code_digest()
-    with _executor(jobs) as executor:
+    with _one_blas_thread(jobs > 1), _executor(jobs) as executor:
         found = sweep(checked, points, executor=executor, store=folder, retries=0, progress=progress)
-    texts = {point["id"]: value for point, value in found if value is not None}
-    lost = {chosen[i].id: str(error) for i, error in found.errors.items()}
+    texts, lost = {}, {}
+    for _, value in found:
+        if value is not None:
+            texts.update({entry["id"]: entry for entry in json.loads(bytes(value).decode())})
+    for i, error in found.errors.items():
+        lost.update(dict.fromkeys(tasks[i].split(), str(error)))
     results = []
     for claim in chosen:
         if claim.id in texts:
@@ -82,14 +92,15 @@ def verify(
     return Ledger(tuple(results), quick, seed, interrupted=found.interrupted)
 
 
-def checked(id: str, quick: bool, seed: int, figures: bool) -> NDArray[np.uint8]:
-    """Return the result of one check as JSON text in bytes."""
+def checked(ids: str, quick: bool, seed: int, figures: bool) -> NDArray[np.uint8]:
+    """Return the results of checks, one after another, as JSON text in bytes; ``ids`` are separated by blanks."""
     if multiprocessing.parent_process() is not None:
         os.environ["SHLD_SIM_NUM_THREADS"] = "1"  # the other processors are for the other checks
-    (claim,) = select(id)
-    result = check(claim, Run(claim.id, quick, seed), figures)
-    text = json.dumps({**result.as_dict(), "picture": result.picture, "given": result.parameters}, default=plain_value)
-    return np.frombuffer(text.encode(), dtype=np.uint8)
+    found = []
+    for claim in select(ids.split()):
+        result = check(claim, Run(claim.id, quick, seed), figures)
+        found.append({**result.as_dict(), "picture": result.picture, "given": result.parameters})
+    return np.frombuffer(json.dumps(found, default=plain_value).encode(), dtype=np.uint8)
 
 
 def check(claim: Claim, run: Run, figures: bool = False) -> Result:
@@ -147,9 +158,8 @@ def code_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _restored(claim: Claim, blob: NDArray[np.uint8]) -> Result:
+def _restored(claim: Claim, data: dict[str, Any]) -> Result:
     """Return the result that `checked` wrote."""
-    data = json.loads(bytes(blob).decode())
     tests: dict[str, list[Test]] = {"stated": [], "corrected": []}
     for entry in data["tests"]:
         names = ("label", "value", "bound", "stderr", "relation", "scale", "rival", "numerical")
@@ -167,6 +177,22 @@ def _restored(claim: Claim, blob: NDArray[np.uint8]) -> Result:
 def _pair(values: list[Any]) -> tuple[Any, Any]:
     quick, full = (tuple(v) if isinstance(v, list) else v for v in values)
     return quick, full
+
+
+@contextlib.contextmanager
+def _one_blas_thread(wanted: bool) -> Iterator[None]:
+    """Let processes that are started meanwhile multiply matrices on one thread: the other processors have their own checks."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS") if wanted else ()
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _executor(jobs: int) -> Executor:

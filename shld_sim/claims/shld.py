@@ -1721,6 +1721,7 @@ def _ends(model: Langevin, grid: Grid, top: float, start: float, t: float) -> tu
 @claim(
     "shld.grokking",
     "C foretells grokking",
+    runs="grokking",
     formula=r"C \approx 8\ \mathrm{before},\quad C < 1\ \mathrm{after},\quad 1 - t_{C}/t_{g} \approx 0.1\ldots 0.2",
     statement="C drops sharply 10-20 % of the training before a network groks, from about 8 (reported: 8.2) to below 1 "
     "(0.9); 'C < 2 and falling' warns of it, about 200 of 2340 epochs ahead.",

@@ -182,6 +182,7 @@ def _stages(found: experiments.Prompting, spacing: int = 1) -> Array:
 @claim(
     "sym.stages",
     "memorise, acquire the symmetry, arrange",
+    runs="sums",
     formula=r"t_{mem} < t_{sym} < t_{geo}",
     statement="A prompted network first learns its examples by heart, then acquires the symmetry, then arranges its "
     "embedding geometrically.",
@@ -238,6 +239,7 @@ def stages(run: Run) -> Evidence:
 @claim(
     "sym.circle",
     "the embedding is a circle",
+    runs="sums",
     formula=r"E_a = u\cos\frac{2\pi k a}{p} + v\sin\frac{2\pi k a}{p}",
     statement="A prompted network that learns sums modulo p embeds the symbols on a closed circle or helix, a character of Z_p.",
     definitions="The power of an embedding, mean removed, is divided among the frequencies 1 to (p - 1)/2; a character has one.",
@@ -316,6 +318,7 @@ def _distances(seed: experiments.Seed) -> learning.Task:
 @claim(
     "sym.tasks",
     "three tasks generalise",
+    runs="sums",
     statement="Prompting makes networks generalise on sums modulo p (commutativity), on the order of integers "
     "(transitivity) and on distances in a graph (triangle equality through a node on a shortest path).",
     definitions="To generalise: 95 % of the tests are right at the end. The gap is the mean symmetric divergence between "
@@ -392,6 +395,7 @@ def _tests_right(found: experiments.Prompting) -> Array:
 @claim(
     "sym.speedup",
     "generalisation comes sooner",
+    runs="sums",
     formula=r"T_{0.95}^{with} < T_{0.95}^{without}",
     statement="Prompting brings generalisation forward, with weight decay and in the place of it as what drives it.",
     definitions="T: steps until 95 % of the tests are right, at most those of the training (a restricted time).",
