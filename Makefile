@@ -21,6 +21,9 @@ help:  ## this list
 verify: $(VENV)/.run  ## check every claim, quickly, and write report/
 	$(BIN)/shld-sim verify --quick --report report $(VERIFY_ARGS)
 
+# Two workers on two processors: each multiplies its matrices on one thread.
+test test-slow: export OPENBLAS_NUM_THREADS = 1
+
 test: $(VENV)/.test  ## the test suite without the slow tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
