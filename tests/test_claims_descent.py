@@ -27,10 +27,10 @@ def outcomes(tests):
 
 
 @pytest.mark.parametrize("id", [SHLD, PHASE])
-def test_nothing_fails_of_the_corrected_forms_and_all_of_the_statements(id):
+def test_nothing_fails_of_the_corrected_forms_and_nothing_holds_of_the_statements(id):
     found = checked(id)
     assert "fails" not in outcomes(found.corrected)
-    assert set(outcomes(found.stated)) == {"fails"}
+    assert "fails" in outcomes(found.stated) and "holds" not in outcomes(found.stated)
 
 
 def test_noise_a_fifth_too_strong_is_noticed(monkeypatch):

@@ -102,13 +102,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("id", list(WRONG))
+@pytest.mark.parametrize(
+    "id", [pytest.param(id, marks=pytest.mark.slow) if id == "levy.curvature" else id for id in WRONG]
+)
 def test_a_wrong_formula_does_not_pass_as_the_corrected_one(id, monkeypatch):
     module, name, wrong = WRONG[id]
     monkeypatch.setattr(module, name, wrong)
     assert verdict(id) == "refuted"
 
 
+@pytest.mark.slow
 def test_stratonovich_noise_is_not_brownian_motion_on_the_surface(monkeypatch):
     monkeypatch.setattr(
         levy, "Diffusion", lambda *args, **more: Diffusion(*args, interpretation="stratonovich", **more)
@@ -116,6 +119,7 @@ def test_stratonovich_noise_is_not_brownian_motion_on_the_surface(monkeypatch):
     assert verdict("levy.curvature") == "refuted"
 
 
+@pytest.mark.slow
 def test_noise_a_fifth_too_strong_on_the_surface_is_noticed(monkeypatch):
     monkeypatch.setattr(
         levy,
@@ -125,6 +129,7 @@ def test_noise_a_fifth_too_strong_on_the_surface_is_noticed(monkeypatch):
     assert verdict("levy.curvature") == "refuted"
 
 
+@pytest.mark.slow
 def test_another_alpha_of_jumps_on_the_surface_is_noticed(monkeypatch):
     right = levy._stable_exits
     monkeypatch.setattr(levy, "_stable_exits", lambda rng, k, r, alpha, dt, n: right(rng, k, r, alpha + 0.1, dt, n))

@@ -13,11 +13,14 @@ from shld_sim.claims.registry import select
 ARGUMENTS = sys.modules["shld_sim.simulate.arguments"]  # the package attribute `simulate` is the function
 
 
+MOMENTUM = pytest.param("shld.momentum", marks=pytest.mark.slow)
+
+
 def verdict(id):
     return str(verify(only=id, quick=True, figures=False, progress=False)[id].verdict)
 
 
-@pytest.mark.parametrize("id", ["shld.entropy-sign", "shld.natural-gradient", "shld.momentum", "shld.high-dim"])
+@pytest.mark.parametrize("id", ["shld.entropy-sign", "shld.natural-gradient", MOMENTUM, "shld.high-dim"])
 def test_noise_a_fifth_too_strong_is_noticed(id, monkeypatch):
     right = ARGUMENTS.amplitude
     monkeypatch.setattr(ARGUMENTS, "amplitude", lambda model, t: 1.2 * right(model, t))
@@ -63,7 +66,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("id", list(WRONG))
+@pytest.mark.parametrize("id", [MOMENTUM if id == "shld.momentum" else id for id in WRONG])
 def test_a_wrong_formula_does_not_pass_as_the_corrected_one(id, monkeypatch):
     name, wrong = WRONG[id]
     monkeypatch.setattr(theory, name, wrong)
@@ -140,6 +143,7 @@ def test_a_window_that_restores_nothing_is_noticed(monkeypatch):
     assert verdict("shld.optimizer") in ("refuted", "crashed")
 
 
+@pytest.mark.slow
 def test_a_wrong_law_of_the_boosted_chain_is_noticed(monkeypatch):
     right = theory.descent_survival
 
@@ -152,6 +156,7 @@ def test_a_wrong_law_of_the_boosted_chain_is_noticed(monkeypatch):
     assert tests["out by step 150, dt = 1, boost"] == "fails"
 
 
+@pytest.mark.slow
 def test_an_error_of_order_one_half_is_noticed(monkeypatch):
     right, rng = shld.simulate, np.random.default_rng(0)
 

@@ -1654,8 +1654,8 @@ def annealing(run: Run) -> Evidence:
     lowest = float(V(np.min(np.ravel(V.minima()))))
     grid = Grid(-2.6, 2.6, run.pick("cells", 260, 520))
     # shares: n > (5 x 0.5/0.1)^2 would do; at constant D = 0.3, with half as many, noise that is wrong by a fifth, a share off
-    # by 0.047, takes (8.7 x 0.4/0.047)^2
-    n_paths, dt = run.pick("paths", 12_000, 24_000), 0.01
+    # by 0.047, takes (8.7 x 0.4/(0.047 - 0.005))^2, where 0.005 bounds Euler's bias
+    n_paths, dt = run.pick("paths", 20_000, 40_000), 0.01
     constants = np.geomspace(0.02, 0.5, run.pick("constant D tried", 20, 40))
     coarse = Grid(grid.low, grid.high, len(grid.x) // 2)
     stated, rows, drawn = [], [], []

@@ -59,7 +59,20 @@ class Signals:
 
 
 def signals(steps: Sequence[int], gradients: Sequence[Array]) -> Signals:
-    """Return the signals of gradients of all examples, shape (n, d), taken at several stages."""
+    """Return the signals of gradients of all examples, taken at several stages.
+
+    Parameters
+    ----------
+    steps : sequence of int
+        Steps made at each stage.
+    gradients : sequence of ndarray, shape (n, d)
+        Gradients of all examples at each stage.
+
+    Returns
+    -------
+    Signals
+        Squared norm of the mean gradient and trace of the covariance at each stage.
+    """
     means = [g.mean(axis=0) for g in gradients]
     noise = [float(((g - m) ** 2).sum() / len(g)) for g, m in zip(gradients, means, strict=True)]
     return Signals(np.array(steps, np.int64), np.array([float(m @ m) for m in means]), np.array(noise))
