@@ -1653,9 +1653,9 @@ def annealing(run: Run) -> Evidence:
     top, right = float(np.ravel(V.saddles())[0]), float(np.max(np.ravel(V.minima())))
     lowest = float(V(np.min(np.ravel(V.minima()))))
     grid = Grid(-2.6, 2.6, run.pick("cells", 260, 520))
-    # shares: n > (5 x 0.5/0.1)^2 would do; at constant D = 0.3, with half as many, noise that is wrong by a fifth, a share off
-    # by 0.047, takes (8.7 x 0.4/(0.047 - 0.005))^2, where 0.005 bounds Euler's bias
-    n_paths, dt = run.pick("paths", 20_000, 40_000), 0.01
+    # shares: n > (5 x 0.5/0.1)^2 would do; at constant D = 0.3 noise that is wrong by a fifth, a share off by 0.047, takes
+    # (8.7 x 0.4/(0.047 - 0.005))^2, where 0.005 bounds Euler's bias
+    n_paths, dt = run.pick("paths", 10_000, 24_000), 0.01
     constants = np.geomspace(0.02, 0.5, run.pick("constant D tried", 20, 40))
     coarse = Grid(grid.low, grid.high, len(grid.x) // 2)
     stated, rows, drawn = [], [], []
@@ -1677,9 +1677,7 @@ def annealing(run: Run) -> Evidence:
         )
         found, cold = {}, {}
         for name, D in schedules.items():
-            x = simulate(
-                Langevin(V, D), right, dt, length, n_paths // (1 + ("constant" in name)), seed=run.stream(index)
-            ).final
+            x = simulate(Langevin(V, D), right, dt, length, n_paths, seed=run.stream(index)).final
             found[name], cold[name] = _share(x < top), _mean(V(x) - lowest)
             rows.append((length, name, *found[name], best, *cold[name], least))
             index += 1

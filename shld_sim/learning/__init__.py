@@ -21,6 +21,7 @@ from shld_sim.learning.optimisers import (
 )
 from shld_sim.learning.prompting import SymmetryPrompting, symmetric_divergence, symmetry_gap
 from shld_sim.learning.rules_of_thumb import barrier_estimate, escape_time, escape_time_as_stated, regime, step_advice
+from shld_sim.learning.steering import adaptive_step_watch, early_stop_watch
 from shld_sim.learning.tasks import (
     Task,
     comparison,
@@ -33,6 +34,7 @@ from shld_sim.learning.tasks import (
     swap_and_negate,
 )
 from shld_sim.learning.training import (
+    EndTraining,
     Moment,
     Objective,
     Series,
@@ -48,6 +50,7 @@ __all__ = [
     "Bowl",
     "CrossEntropy",
     "Descent",
+    "EndTraining",
     "HarmonicDescent",
     "HarmonicLearner",
     "LangevinDescent",
@@ -67,6 +70,8 @@ __all__ = [
     "Task",
     "Training",
     "WarmUp",
+    "adaptive_step_watch",
+    "early_stop_watch",
     "Watch",
     "barrier_estimate",
     "comparison",

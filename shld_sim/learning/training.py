@@ -58,6 +58,22 @@ class Objective:
         raise TypeError(f"{type(self).__name__} must define loss_and_gradient")
 
 
+class EndTraining(Exception):
+    """Raised by a watcher to end the training before its next step; what was trained so far is returned.
+
+    Parameters
+    ----------
+    reason : str
+        Why; for who reads the code.
+    numbers : dict of str to float, optional
+        Numbers to record, as a watcher returns them.
+    """
+
+    def __init__(self, reason: str = "", numbers: Mapping[str, float] | None = None) -> None:
+        super().__init__(reason)
+        self.numbers = numbers
+
+
 @dataclass(frozen=True)
 class Moment:
     """What a watcher sees of a training, before the step is made.
@@ -78,6 +94,8 @@ class Moment:
         The network.
     task : Task
         The task.
+    optimiser : Optimiser
+        The optimiser that makes the next step; a watcher may change its learning rate.
     """
 
     step: int
@@ -87,6 +105,7 @@ class Moment:
     per_sample: Array | None
     network: Network
     task: Task
+    optimiser: Optimiser
 
 
 @dataclass(frozen=True)
@@ -96,7 +115,7 @@ class Watch:
     Parameters
     ----------
     function : callable
-        ``function(moment)`` takes a `Moment` and returns names and numbers, or None.
+        ``function(moment)`` takes a `Moment` and returns names and numbers, or None; it may raise `EndTraining`.
     every : int
         Called at step 0 and every so many steps after it.
     samples : int
@@ -426,7 +445,7 @@ def resume(
             with np.errstate(over="ignore", invalid="ignore"):  # the next step says what went wrong
                 loss, g = work.loss_and_gradient()
             for watch in due:
-                work.show(watch, loss, g)
+                ended = work.show(watch, loss, g) or ended
         if ended:
             break
         if checkpoint is not None and k % save_every == 0 and k > run.n_steps:
@@ -542,17 +561,23 @@ class _Work:
         train_loss, train_right, test_loss, test_right = row
         self.rows.append((self.n_steps, train_loss, test_loss, train_right, test_right))
 
-    def show(self, watch: Watch, loss: float, g: Any) -> None:
-        """Call a watcher and record what it returns."""
+    def show(self, watch: Watch, loss: float, g: Any) -> bool:
+        """Call a watcher, record what it returns, and say whether it wants to end."""
         each = None
         if watch.samples:
             n = len(self.task.inputs)
             rng = np.random.default_rng(_child(self.run.seed, SAMPLE, self.n_steps))
             chosen = rng.integers(n, size=watch.samples)
             each = self.network.per_sample_gradients(self.theta, self.task.inputs[chosen], self.task.targets[chosen])
-        moment = Moment(self.n_steps, self.theta.copy(), loss, g, each, self.network, self.task)
-        for name, value in (watch.function(moment) or {}).items():
+        moment = Moment(self.n_steps, self.theta.copy(), loss, g, each, self.network, self.task, self.optimiser)
+        ended = False
+        try:
+            numbers = watch.function(moment)
+        except EndTraining as end:
+            numbers, ended = end.numbers, True
+        for name, value in (numbers or {}).items():
             self.series.setdefault(name, []).append((self.n_steps, float(value)))
+        return ended
 
     def reached(self, goal: float) -> bool:
         """Whether the last record, made at this step, has the test accuracy that ends the run."""
