@@ -139,7 +139,7 @@ def adapted_steps(ax, numbers: dict, quick: bool) -> None:
                     now = diagnostics.consolidation(g)
                     signal = now.signal if signal is None else 0.8 * signal + 0.2 * now.signal
                     noise = now.noise if noise is None else 0.8 * noise + 0.2 * now.noise
-                    p = share(n * signal / noise if name == "p, averaged" else now.with_batch(n))
+                    p = share(n * signal / noise if name == "p, averaged" else now.with_batch(n).C)
                     eta = diagnostics.step_factor(p) if name == "rule, base 1" else p
                 x = x - eta * g.mean(axis=0)
         numbers[f"loss after {steps} steps, {name}"] = float(losses[:, -1].mean())

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from shld_sim import _checks
 from shld_sim._compile import plain
 from shld_sim._progress import Progress
+from shld_sim._seeds import child
 from shld_sim._version import __version__
 from shld_sim._work import Pace, Team, thread_count
 from shld_sim.engine import splitting, streams
@@ -190,7 +191,7 @@ def rare_exit(
     if between:
         s = math.nan
     elif surface is None:
-        pilot = _Run(start, 1, loops, split, motion, streams.keys(_child(seed, n_runs)), (a, b, b), 1)
+        pilot = _Run(start, 1, loops, split, motion, streams.keys(child(seed, n_runs)), (a, b, b), 1)
         seen = np.empty(PILOT)
         pilot.loop_piece(2 * PILOT, seen)
         pilot.check(start, dt, model)
@@ -198,7 +199,7 @@ def rare_exit(
         s = min(s, 0.5 * (a + b))
         cost = PILOT
     for i in range(n_runs):
-        keys = streams.keys(_child(seed, i))
+        keys = streams.keys(child(seed, i))
         runs.append(_Run(start, n_replicas, loops, split, motion, keys, (a, s, b), n_kill))
     n_threads = min(thread_count(n_threads), n_runs)
     queues = [runs[i::n_threads] for i in range(n_threads)]
@@ -324,12 +325,6 @@ class _Run:
     def first_time(self) -> float:
         number = self.sums[splitting.START_COUNT]
         return float(self.sums[splitting.START_SUM] / number) if number else math.nan
-
-
-def _child(seed: int | np.random.SeedSequence, run: int) -> np.random.SeedSequence:
-    """Return the seed of a run; `SeedSequence.spawn` would change the caller's object."""
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    return np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, run))
 
 
 def _coordinate_at(coordinate: Any, x0: Array, params: tuple[float, ...], vector: bool) -> float:

@@ -157,7 +157,7 @@ def test_two_batches_are_unbiased_and_cover(C):
 def test_a_batch_multiplies_c():
     g = gradients(0.5, 40_000, 3, np.random.default_rng(8))
     one, sixteen = consolidation(g), consolidation(g.reshape(-1, 16, 3).mean(axis=1))
-    assert abs(one.with_batch(16) - sixteen.C) < 5 * sixteen.stderr
+    assert abs(one.with_batch(16).C - sixteen.C) < 5 * sixteen.stderr
     assert abs(one.noise_scale - 2.0) < 5 * one.stderr * 4.0
 
 

@@ -86,7 +86,7 @@ def test_what_is_computed_is_what_diagnostics_say():
     tracker, g = Tracker(batch=4), rows(3, 30, 3)
     found = tracker.log(0, gradients=g, learning_rate=eta, hvp=lambda v: H @ v)
     row = diagnostics.consolidation(g)
-    p = row.with_batch(4) / (1 + row.with_batch(4))
+    p = row.with_batch(4).C / (1 + row.with_batch(4).C)
     assert found["C"] == 4 * row.C and found["p"] == p
     assert (found["C low"], found["C high"]) == (4 * row.interval[0], 4 * row.interval[1])
     assert found["Gamma"] == row.plug_in > row.C

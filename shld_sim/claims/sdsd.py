@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import diagnostics, learning, theory
+from shld_sim._seeds import child
 from shld_sim.claims.measure import mean, mean_of_runs, share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
 from shld_sim.claims.rules import HONEST, Test
@@ -813,7 +814,7 @@ def _interpolation(ratios: tuple[float, ...], seed: np.random.SeedSequence) -> t
         error.append(float(np.mean((task.test_inputs @ w - task.test_targets[:, 0]) ** 2)))
         C.append(float(found.C[0]))
         if ratio == 1.0:
-            rng = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 9)))
+            rng = np.random.default_rng(child(seed, 9))
             law = experiments.odds_of_batches(each, (2, 32, 512), (8000, 1000, 1000), rng) / (
                 np.array([2, 32, 512]) * C[-1]
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,9 +77,17 @@ class Consolidation:
         """
         return 1.0 / self.C if self.C > 0.0 else math.inf
 
-    def with_batch(self, size: float) -> float:
-        """Return C of the mean of ``size`` such gradients, ``size * C``."""
-        return _checks.positive("size", size) * self.C
+    def with_batch(self, size: float) -> Consolidation:
+        """Return the same of the mean of ``size`` such gradients: C is ``size`` times larger, the noise as much smaller."""
+        B = _checks.positive("size", size)
+        return replace(
+            self,
+            C=B * self.C,
+            interval=(B * self.interval[0], B * self.interval[1]),
+            stderr=B * self.stderr,
+            plug_in=B * self.plug_in,
+            noise=self.noise / B,
+        )
 
 
 def consolidation(gradients: ArrayLike, *, confidence: float = 0.95, noise: str = "any") -> Consolidation:

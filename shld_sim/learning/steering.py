@@ -66,11 +66,8 @@ def _p(moment: Moment, batch: int) -> tuple[float, tuple[float, float]]:
     assert g is not None
     if (g == g[0]).all():  # no noise at all
         return 1.0, (1.0, 1.0)
-    found = consolidation(g)
-    # p/(1 - p) = B C_1
-    odds = [batch * max(C, 0.0) for C in (found.C, *found.interval)]
-    p, low, high = (1.0 if math.isinf(c) else c / (1.0 + c) for c in odds)
-    return p, (low, high)
+    found = consolidation(g).with_batch(batch)
+    return found.p, found.p_interval
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
+from shld_sim._seeds import child
 
 Array = NDArray[np.float64]
 Mirror = Callable[[Any, Any], tuple[Any, Any]]
@@ -219,7 +220,7 @@ def graph_distance(
     from scipy.sparse.csgraph import shortest_path
 
     n, chords = _checks.integer("n_nodes", n_nodes, 3), _checks.integer("chords", chords, 0)
-    rng = np.random.default_rng(_child(seed, 1))
+    rng = np.random.default_rng(child(seed, 1))
     if edges is None:
         free = np.array([(i, j) for i in range(n) for j in range(i + 2, n) if (i, j) != (0, n - 1)]).reshape(-1, 2)
         if chords > len(free):
@@ -292,13 +293,13 @@ def random_features(
     """
     n, N, dim = (_checks.integer(*pair) for pair in (("n", n), ("n_features", n_features), ("dim", dim)))
     n_test, noise = _checks.integer("n_test", n_test), _checks.nonnegative("noise", noise)
-    beta = np.random.default_rng(_child(seed, 0)).standard_normal(dim)
+    beta = np.random.default_rng(child(seed, 0)).standard_normal(dim)
     beta /= np.linalg.norm(beta)
-    a = np.random.default_rng(_child(seed, 1)).standard_normal((N, dim)) / np.sqrt(dim)
+    a = np.random.default_rng(child(seed, 1)).standard_normal((N, dim)) / np.sqrt(dim)
 
     def make(part: int, size: int, strength: float) -> tuple[Array, Array]:
-        x = np.random.default_rng(_child(seed, part)).standard_normal((size, dim))
-        xi = np.random.default_rng(_child(seed, part + 1)).standard_normal(size)
+        x = np.random.default_rng(child(seed, part)).standard_normal((size, dim))
+        xi = np.random.default_rng(child(seed, part + 1)).standard_normal(size)
         # phi = max(a x, 0)/sqrt N, y = beta x + noise xi
         return np.maximum(x @ a.T, 0.0) / np.sqrt(N), (x @ beta + strength * xi)[:, None]
 
@@ -350,7 +351,7 @@ def noisy_quadratic(
     if scale.shape not in ((), lam.shape) or (scale < 0.0).any():
         raise ValueError(f"noise must be one number or {len(lam)}, none of them negative, got {noise!r}")
     y, test_y = (
-        np.sqrt(lam) * scale * np.random.default_rng(_child(seed, part)).standard_normal((size, len(lam)))
+        np.sqrt(lam) * scale * np.random.default_rng(child(seed, part)).standard_normal((size, len(lam)))
         for part, size in enumerate((n, n_test))
     )
     return Task("noisy quadratic", np.empty((n, 0)), y, np.empty((n_test, 0)), test_y, 0, len(lam))
@@ -391,18 +392,12 @@ def _pairs(n: int) -> NDArray[np.int64]:
     return np.indices((n, n)).reshape(2, -1).T.astype(np.int64)
 
 
-def _child(seed: int | np.random.SeedSequence, part: int) -> np.random.SeedSequence:
-    """Return a seed for one part of the work: the same one whatever else is drawn."""
-    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, part))
-
-
 def _split(name: str, x: Any, y: Any, sizes: tuple[int, int], fraction: float, seed: Any, **rest: Any) -> Task:
     share = _checks.probability("train_fraction", fraction)
     n = int(share * len(x))
     if n == 0 or n == len(x):
         raise ValueError(f"train_fraction must leave examples on both sides of the {len(x)}, got {fraction!r}")
-    order = np.random.default_rng(_child(seed, 0)).permutation(len(x))
+    order = np.random.default_rng(child(seed, 0)).permutation(len(x))
     # in the order of the symbols, so that rows of tables are met in turn
     train, test = np.sort(order[:n]), np.sort(order[n:])
     return Task(name, x[train], y[train], x[test], y[test], *sizes, **rest)

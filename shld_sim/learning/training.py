@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
+from shld_sim._seeds import child
 from shld_sim._version import __version__
 from shld_sim.diagnostics import consolidation
 from shld_sim.learning.networks import Network
@@ -350,7 +351,7 @@ def train(
     ([0, 50, 100], True)
     """
     if theta is None:
-        start = network.initial(_child(seed, START))
+        start = network.initial(child(seed, START))
     else:
         start = _checks.finite_array("theta", theta).copy()
         if start.shape != (network.n_parameters,):
@@ -533,7 +534,7 @@ class _Work:
         epoch, place = divmod(step, len(x) // size)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = np.random.default_rng(_child(self.run.seed, ORDER, epoch)).permutation(len(x))
+            self._order = np.random.default_rng(child(self.run.seed, ORDER, epoch)).permutation(len(x))
         chosen = self._order[place * size : (place + 1) * size]
         return x[chosen], y[chosen]
 
@@ -543,7 +544,7 @@ class _Work:
         objective = self.run.objective
         if objective is None:
             return self.network.loss_and_gradient(self.theta, x, y)
-        rng = np.random.default_rng(_child(self.run.seed, DRAW, self.n_steps))
+        rng = np.random.default_rng(child(self.run.seed, DRAW, self.n_steps))
         return objective.loss_and_gradient(self.network, self.task, self.theta, x, y, rng)
 
     def record(self) -> None:
@@ -566,7 +567,7 @@ class _Work:
         each = None
         if watch.samples:
             n = len(self.task.inputs)
-            rng = np.random.default_rng(_child(self.run.seed, SAMPLE, self.n_steps))
+            rng = np.random.default_rng(child(self.run.seed, SAMPLE, self.n_steps))
             chosen = rng.integers(n, size=watch.samples)
             each = self.network.per_sample_gradients(self.theta, self.task.inputs[chosen], self.task.targets[chosen])
         moment = Moment(self.n_steps, self.theta.copy(), loss, g, each, self.network, self.task, self.optimiser)
@@ -606,8 +607,3 @@ class _Work:
             test_accuracy=np.concatenate([old.test_accuracy, columns[4]]) if labels else None,
             watched=watched,
         )
-
-
-def _child(seed: int | np.random.SeedSequence, *parts: int) -> np.random.SeedSequence:
-    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, *parts))

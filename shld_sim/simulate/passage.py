@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
 from shld_sim._progress import Progress
+from shld_sim._seeds import child
 from shld_sim._version import __version__
 from shld_sim._work import Pace, Team, thread_count
 from shld_sim.domains import Domain, Interval, Wall, as_domain
@@ -369,10 +370,9 @@ def extrapolate_exit_time(
     if not len(set(orders.tolist())) == len(orders) < len(steps):
         raise ValueError(f"order must hold different exponents, fewer than the {len(steps)} of dts, got {order!r}")
     root = arguments.seed_of(seed)
-    root = root if isinstance(root, np.random.SeedSequence) else np.random.SeedSequence(root)
     means, errors = np.empty(len(steps)), np.empty(len(steps))
     for i, dt in enumerate(steps):
-        own = np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, i))
+        own = child(root, i)
         exits = first_passage(
             model, x0, domain, float(dt), n_paths, targets=targets, seed=own, scheme=scheme, bridge=bridge,
             n_threads=n_threads, progress=progress,

@@ -14,6 +14,7 @@ import numpy as np
 
 from shld_sim import _checks
 from shld_sim._compile import plain
+from shld_sim._seeds import child
 
 
 def points_of(parameters: Any) -> tuple[list[dict[str, Any]], dict[str, list[Any]] | None]:
@@ -75,7 +76,7 @@ def plain_entropy(seed: np.random.SeedSequence) -> Any:
 def point_seed(root: np.random.SeedSequence, key: str) -> np.random.SeedSequence:
     """Return the seed of the point with canonical ``key``: a child of ``root`` numbered by the key's digest."""
     words = np.frombuffer(hashlib.sha256(key.encode()).digest(), "<u4")
-    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, *map(int, words)))
+    return child(root, *map(int, words))
 
 
 def takes_seed(function: Callable[..., Any], points: list[dict[str, Any]]) -> bool:

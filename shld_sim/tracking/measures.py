@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import sys
 from collections import deque
@@ -87,10 +86,8 @@ class Measures:
             p = 1.0 if signal else math.nan
             found.update({"C": C, "p": p, "signal": signal, "noise": 0.0})
             return p, (p, p)
-        row, batch = consolidation(rows, confidence=self.settings.confidence), self.settings.batch
-        step = dataclasses.replace(
-            row, C=row.with_batch(batch), interval=(batch * row.interval[0], batch * row.interval[1])
-        )
+        row = consolidation(rows, confidence=self.settings.confidence)
+        step = row.with_batch(self.settings.batch)
         found.update({"C": step.C, "C low": step.interval[0], "C high": step.interval[1], "p": step.p})
         found["p low"], found["p high"] = step.p_interval
         found.update({"Gamma": row.plug_in, "noise scale": row.noise_scale, "signal": row.signal, "noise": row.noise})

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
-from shld_sim.learning.tasks import Task, _child, random_features
+from shld_sim._seeds import child
+from shld_sim.learning.tasks import Task, random_features
 
 Array = NDArray[np.float64]
 KINDS = ("relu", "isotropic")
@@ -120,7 +121,7 @@ def double_descent(
     if pairs[0].ndim != 1:
         raise ValueError(f"n_samples and features must be numbers or lists of them, got shapes {pairs[0].shape}")
     sizes = [(_checks.integer("n_samples", n, 2), _checks.integer("features", N)) for n, N in zip(*pairs, strict=True)]
-    errors, found = np.random.default_rng(_child(seed, 6)).standard_normal(n_test), []
+    errors, found = np.random.default_rng(child(seed, 6)).standard_normal(n_test), []
     most = {N: max(n for n, other in sizes if other == N) for _, N in sizes}
     tasks = {
         N: random_features(n, N, dim=dim, noise=noise, n_test=n_test, seed=seed)
@@ -189,12 +190,12 @@ def isotropic_features(
     """
     n, N = _checks.integer("n", n), _checks.integer("n_features", n_features)
     n_test, noise = _checks.integer("n_test", n_test), _checks.nonnegative("noise", noise)
-    beta = np.random.default_rng(_child(seed, 0)).standard_normal(N)
+    beta = np.random.default_rng(child(seed, 0)).standard_normal(N)
     beta /= np.linalg.norm(beta)
     (x, xi), (test_x, _) = (
         (
-            np.random.default_rng(_child(seed, part)).standard_normal((size, N)),
-            np.random.default_rng(_child(seed, part + 1)).standard_normal(size),
+            np.random.default_rng(child(seed, part)).standard_normal((size, N)),
+            np.random.default_rng(child(seed, part + 1)).standard_normal(size),
         )
         for part, size in ((2, n), (4, n_test))
     )

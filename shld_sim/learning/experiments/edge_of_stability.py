@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import _checks, theory
+from shld_sim._seeds import child
 from shld_sim.diagnostics import largest_eigenvalue
-from shld_sim.learning.experiments.signals import Signals, child, descend, signals
+from shld_sim.learning.experiments.signals import Signals, descend, signals
 from shld_sim.learning.networks import Network, Perceptron, SquaredError
 from shld_sim.learning.optimisers import Descent
 from shld_sim.learning.tasks import Task, graph_distance

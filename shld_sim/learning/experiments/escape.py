@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from shld_sim import _checks
-from shld_sim.learning.tasks import Task, _child
+from shld_sim._seeds import child
+from shld_sim.learning.tasks import Task
 from shld_sim.theory import tabulated_exit_time
 
 Array = NDArray[np.float64]
@@ -141,7 +142,7 @@ def escape(
             f"frequency must be above 2.5 and at most 4, so that 2 lies between the minima, got {frequency!r}"
         )
     pairs = [(_checks.positive("eta", eta), _checks.integer("batch", B, 0)) for eta, B in settings]
-    data = np.random.default_rng(_child(seed, 0))
+    data = np.random.default_rng(child(seed, 0))
     u = data.standard_normal((n, 1))
     y, test = np.sin(omega * u) + sigma * data.standard_normal((n, 1)), data.standard_normal((n, 1))
     task = Task("one frequency", u, y, test, np.sin(omega * test), 0, 1)
@@ -151,7 +152,7 @@ def escape(
     for i, (eta, B) in enumerate(pairs):
         # without chance all runs are one
         out = np.resize(
-            _escaped(task, eta, B, runs if B else 1, limit, np.random.default_rng(_child(seed, 1 + i))), runs
+            _escaped(task, eta, B, runs if B else 1, limit, np.random.default_rng(child(seed, 1 + i))), runs
         )
         gone = out >= 0
         total, k = float(np.where(gone, out, limit).sum()), int(gone.sum())

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import _checks
+from shld_sim._seeds import child
 from shld_sim.diagnostics import largest_eigenvalue
-from shld_sim.learning.experiments.signals import Signals, child, descend, odds_of_batches, signals
+from shld_sim.learning.experiments.signals import Signals, descend, odds_of_batches, signals
 from shld_sim.learning.networks import Perceptron, SquaredError
 from shld_sim.learning.optimisers import Descent
 from shld_sim.learning.tasks import comparison

@@ -314,7 +314,7 @@ class _Meter:
         return {
             # C = |mu|^2/tr S of a batch
             "C": self.batch * signal / (square - signal),
-            "C estimate": estimate.with_batch(self.batch),
+            "C estimate": estimate.with_batch(self.batch).C,
             "C plug-in": self.batch * estimate.plug_in,
             "lmax": top.value,
             "alpha noise": stable_characteristic((each - each.mean(axis=0)) @ self.directions, location=0.0).alpha,

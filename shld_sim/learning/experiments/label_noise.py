@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import _checks
-from shld_sim.learning.tasks import _child
+from shld_sim._seeds import child
 
 Array = NDArray[np.float64]
 
@@ -130,7 +130,7 @@ def label_noise(
     if batch > n:
         raise ValueError(f"batch must be at most {n}, the number of examples, got {batch}")
     lengths = tuple(_checks.positive("start", value) for value in start)
-    data, rng = (np.random.default_rng(_child(seed, part)) for part in (0, 1))
+    data, rng = (np.random.default_rng(child(seed, part)) for part in (0, 1))
     # X^T X = n I
     x = np.linalg.qr(data.standard_normal((n, d)))[0] * np.sqrt(n)
     A = np.outer(*(v / np.linalg.norm(v) for v in (data.standard_normal(k), data.standard_normal(d))))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import _checks
-from shld_sim.learning.experiments.signals import Signals, child, descend, odds_of_batches, signals
+from shld_sim._seeds import child
+from shld_sim.learning.experiments.signals import Signals, descend, odds_of_batches, signals
 from shld_sim.learning.networks import Network, Perceptron
 from shld_sim.learning.optimisers import Descent
 from shld_sim.learning.tasks import Task, comparison

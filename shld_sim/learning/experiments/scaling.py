@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import _checks, diagnostics
+from shld_sim._seeds import child
 from shld_sim.learning.networks import Bowl
-from shld_sim.learning.tasks import _child, noisy_quadratic
+from shld_sim.learning.tasks import noisy_quadratic
 
 Array = NDArray[np.float64]
 ORDERS = ("replacement", "epochs")
@@ -137,13 +138,13 @@ def batch_scaling(
         if examples % B:
             raise ValueError(f"examples must be a multiple of every batch, got {examples} for a batch of {B}")
     network = Bowl((lam,) * d)
-    tasks = [noisy_quadratic(network.curvatures, 1.0, n, seed=_child(seed, i)) for i in range(sets)]
+    tasks = [noisy_quadratic(network.curvatures, 1.0, n, seed=child(seed, i)) for i in range(sets)]
     # the gradients of all examples at theta = 0: a gradient at theta is lam theta more
     at_zero = np.stack([network.per_sample_gradients(np.zeros(d), t.inputs, t.targets) for t in tasks])
     middle, scale = at_zero.mean(axis=1), at_zero.std(axis=1)
     noise = (at_zero - middle[:, None]) / scale[:, None]  # every coordinate in its own units, from the minimum
     found = [
-        _run(noise, eta, B, lam, first, order, examples, length, np.random.default_rng(_child(seed, sets + i)))
+        _run(noise, eta, B, lam, first, order, examples, length, np.random.default_rng(child(seed, sets + i)))
         for i, (eta, B) in enumerate(pairs)
     ]
     per_step, variance, after, D = (np.array(column) for column in zip(*found, strict=True))

@@ -156,9 +156,3 @@ def descend(
         chosen = slice(None) if batch is None else rng.integers(len(x), size=batch)
         theta = optimiser.step(theta, network.gradient(theta, x[chosen], y[chosen]) * there)
         yield k + 1, theta
-
-
-def child(seed: int | np.random.SeedSequence, part: int) -> np.random.SeedSequence:
-    """Return the seed of one part of an experiment: the same one whatever else is drawn."""
-    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, part))
