@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shld_sim import _checks
 from shld_sim._seeds import child
 from shld_sim.diagnostics import largest_eigenvalue
-from shld_sim.learning.experiments.signals import Signals, descend, odds_of_batches, signals
+from shld_sim.learning.experiments.signals import Signals, measured_descent, odds_of_batches
 from shld_sim.learning.networks import Perceptron, SquaredError
 from shld_sim.learning.optimisers import Descent
 from shld_sim.learning.tasks import comparison
@@ -118,19 +118,14 @@ def flatness(
     generalization gap and sharp minima", ICLR 2017, arXiv:1609.04836. M. F. Hutchinson, Communications in Statistics 18 (1989)
     1059 (trace with random signs).
     """
-    stages, probes = _checks.integer("stages", stages), _checks.integer("probes", probes)
-    if _checks.integer("steps", steps) % stages:
-        raise ValueError(f"steps must be a multiple of stages = {stages}, got {steps}")
+    probes = _checks.integer("probes", probes)
     task = comparison(n_symbols, train_fraction, child(seed, 0))
     network = Perceptron(n_symbols, task.n_outputs, embedding, (hidden,), loss_function=SquaredError())
     walk, draw = np.random.default_rng(child(seed, 2)), np.random.default_rng(child(seed, 3))
-    places, losses, each = [], [], []
     start = network.initial(child(seed, 1))
-    for k, theta in descend(network, task, start, Descent(eta), steps, batch=batch, rng=walk):
-        if k % (steps // stages) == 0:
-            places.append(k)
-            losses.append(network.loss(theta, task.inputs, task.targets))
-            each.append(network.per_sample_gradients(theta, task.inputs, task.targets))
+    theta, losses, found, last = measured_descent(
+        network, task, start, Descent(eta), steps, stages, batch=batch, rng=walk
+    )
 
     def product(v: Array) -> Array:
         return network.hessian_vector_product(theta, v, task.inputs, task.targets)
@@ -138,12 +133,12 @@ def flatness(
     signs = draw.choice([-1.0, 1.0], (probes, theta.size))
     return Minimum(
         batch,
-        np.array(losses),
+        losses,
         network.accuracy(theta, task.inputs, task.targets),
         network.accuracy(theta, task.test_inputs, task.test_targets),
         largest_eigenvalue(product, theta.size, steps=20).value,
         float(np.mean([z @ product(z) for z in signs])),  # E z.H z = tr H
-        signals(places, each),
+        found,
         tuple(sizes),
-        odds_of_batches(each[-1], sizes, draws, draw),
+        odds_of_batches(last, sizes, draws, draw),
     )

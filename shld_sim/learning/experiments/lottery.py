@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shld_sim import _checks
 from shld_sim._seeds import child
-from shld_sim.learning.experiments.signals import Signals, descend, odds_of_batches, signals
+from shld_sim.learning.experiments.signals import Signals, measured_descent, odds_of_batches
 from shld_sim.learning.networks import Network, Perceptron
 from shld_sim.learning.optimisers import Descent
 from shld_sim.learning.tasks import Task, comparison
@@ -127,23 +127,19 @@ def lottery(
     J. Frankle, M. Carbin, "The lottery ticket hypothesis: finding sparse, trainable neural networks", ICLR 2019,
     arXiv:1803.03635.
     """
-    keep, stages = _checks.probability("keep", keep), _checks.integer("stages", stages)
-    if _checks.integer("steps", steps) % stages:
-        raise ValueError(f"steps must be a multiple of stages = {stages}, got {steps}")
+    keep = _checks.probability("keep", keep)
     task = comparison(n_symbols, train_fraction, child(seed, 0))
     network = Perceptron(n_symbols, task.n_outputs, embedding, (hidden,))
     start, chance = network.initial(child(seed, 1)), np.random.default_rng(child(seed, 2))
 
     def trained(part: int, mask: Array) -> tuple[Array, Ticket]:
-        rng, places, losses, each = np.random.default_rng(child(seed, part)), [], [], []
-        for k, theta in descend(network, task, start, Descent(eta), steps, batch=batch, rng=rng, mask=mask):
-            if k % (steps // stages) == 0:
-                places.append(k)
-                losses.append(network.loss(theta, task.inputs, task.targets))
-                each.append(network.per_sample_gradients(theta, task.inputs, task.targets) * mask)
-        odds = odds_of_batches(each[-1], sizes, draws, np.random.default_rng(child(seed, part + 10)))
+        rng = np.random.default_rng(child(seed, part))
+        theta, losses, found, last = measured_descent(
+            network, task, start, Descent(eta), steps, stages, batch=batch, rng=rng, mask=mask
+        )
+        odds = odds_of_batches(last, sizes, draws, np.random.default_rng(child(seed, part + 10)))
         right = _accuracies(network, task, theta)
-        return theta, Ticket(int(mask.sum()), *right, np.array(losses), signals(places, each), odds)
+        return theta, Ticket(int(mask.sum()), *right, losses, found, odds)
 
     end, full = trained(3, np.ones_like(start))
     winning = trained(4, ticket(network, np.abs(end), keep))[1]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shld_sim import _checks
 from shld_sim.learning.networks import Network
 from shld_sim.learning.optimisers import Optimiser
 from shld_sim.learning.tasks import Task
@@ -156,3 +157,55 @@ def descend(
         chosen = slice(None) if batch is None else rng.integers(len(x), size=batch)
         theta = optimiser.step(theta, network.gradient(theta, x[chosen], y[chosen]) * there)
         yield k + 1, theta
+
+
+def measured_descent(
+    network: Network,
+    task: Task,
+    start: Array,
+    optimiser: Optimiser,
+    steps: int,
+    stages: int,
+    *,
+    batch: int | None,
+    rng: np.random.Generator,
+    mask: Array | None = None,
+) -> tuple[Array, Array, Signals, Array]:
+    """Train by `descend`, and measure losses and gradients of all examples at the beginning and at equally distant steps.
+
+    Parameters
+    ----------
+    network, task, start, optimiser, batch, rng, mask
+        As for `descend`.
+    steps : int
+        Number of steps, a multiple of ``stages``.
+    stages : int
+        Number of measurements after the first.
+
+    Returns
+    -------
+    theta : ndarray, shape (n_parameters,)
+        Parameters at the end.
+    losses : ndarray, shape (stages + 1,)
+        Mean loss of all examples.
+    found : Signals
+        Signal and noise of one example.
+    last : ndarray, shape (n, n_parameters)
+        Gradients of all examples at the end.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is no multiple of ``stages``.
+    """
+    stages = _checks.integer("stages", stages)
+    if _checks.integer("steps", steps) % stages:
+        raise ValueError(f"steps must be a multiple of stages = {stages}, got {steps}")
+    there: Any = 1.0 if mask is None else mask
+    places, losses, each = [], [], []
+    for k, theta in descend(network, task, start, optimiser, steps, batch=batch, rng=rng, mask=mask):
+        if k % (steps // stages) == 0:
+            places.append(k)
+            losses.append(network.loss(theta, task.inputs, task.targets))
+            each.append(network.per_sample_gradients(theta, task.inputs, task.targets) * there)
+    return theta, np.array(losses), signals(places, each), each[-1]
