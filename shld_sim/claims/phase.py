@@ -1179,7 +1179,7 @@ def _odds_law(kind: str, odds: Array, C: Array) -> list[Test]:
     "both: odds |mu|^2/E|g_B - mu|^2 of batches of 2, 32 and 512 drawn at the end over B C_1; and p of random "
     "tickets in batches of 512 less p of winning ones in batches of 2 at least 0 (scale 1). A first version, of "
     "whose random numbers none is used here, had also predicted that p falls during the training of both; of "
-    "random tickets that was undecided (-0.03 +- 0.41), and it does not follow from the equations: dropped.",
+    "random tickets that was undecided, and it does not follow from the equations: dropped.",
 )
 def lottery(run: Run) -> Evidence:
     """Train networks, winning and random tickets, and measure p along the second training.
