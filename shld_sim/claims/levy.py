@@ -70,7 +70,7 @@ def sde(run: Run) -> Evidence:
     for i, alpha in enumerate((1.2, 1.5)):
         for j, kind in enumerate(("isotropic", "independent")):
             model = LevyFlight(still, alpha, 1.0, components=kind)
-            x = simulate(model, [0.0, 0.0], 1.0, n_steps=1, n_paths=n, seed=run.stream(4 * i + j)).final
+            x = simulate(model, [0.0, 0.0], 1.0, n_steps=1, n_paths=n, seed=run.stream(4 * i + j), scheme="euler").final
             for name, wave in waves:
                 found, error = mean(np.cos(x @ wave))
                 exact = math.exp(-(1.0 if kind == "isotropic" else float(np.sum(np.abs(wave) ** alpha))))
@@ -1202,21 +1202,23 @@ def _frozen(x: float, y: float, p: Any) -> tuple[tuple[float, float], tuple[floa
     return (b, 0.0), (0.0, b)
 
 
-def _stable_exits(rng: np.random.Generator, k: float, r: float, alpha: float, dt: float, n: int) -> Array:
+def _stable_exits(stream: np.random.SeedSequence, k: float, r: float, alpha: float, dt: float, n: int) -> Array:
     """Return times at which jumps with a frozen metric leave the geodesic disc of radius r; unit noise scale."""
-    x, times, running, t = np.zeros((n, 2)), np.empty(n), np.arange(n), 0.0
-    edge = math.tanh(0.5 * k * r) ** 2
+    x, square, times, running, t = np.zeros((n, 2)), np.zeros(n), np.empty(n), np.arange(n), 0.0
+    edge, free = math.tanh(0.5 * k * r) ** 2, LevyFlight(QuadraticForm([1e-12, 1e-12]), alpha, 1.0)
+    settings: dict[str, Any] = {"scheme": "euler", "save_every": 1}
     while len(running):
-        t += dt
-        # isotropic stable: sqrt(A) G with A positive alpha/2-stable, E e^{-sA} = e^{-s^(alpha/2)}, G of variance 2 (Kanter)
-        u, e = math.pi * rng.random(len(running)), rng.standard_exponential(len(running))
-        h = 0.5 * alpha
-        A = np.sin(h * u) / np.sin(u) ** (1 / h) * (np.sin((1 - h) * u) / e) ** ((1 - h) / h)
-        step = (0.5 * k * dt ** (1 / alpha) * (1.0 - (x * x).sum(axis=1)) * np.sqrt(2.0 * A))[:, None]
-        x = x + step * rng.standard_normal(x.shape)
-        out = (x * x).sum(axis=1) >= edge
-        times[running[out]] = t
-        x, running = x[~out], running[~out]
+        steps, seed = min(64, 1 + 200_000 // len(running)), stream.spawn(1)[0]
+        L = simulate(free, [0.0, 0.0], 1.0, n_steps=steps, n_paths=len(running), seed=seed, **settings)
+        jumps, places = 0.5 * k * dt ** (1.0 / alpha) * np.diff(L.x, axis=0), np.arange(len(running))
+        for each in jumps:
+            t += dt
+            x = x + (1.0 - square)[:, None] * each[places]
+            square = np.einsum("ij,ij->i", x, x)
+            out = square >= edge
+            if out.any():
+                times[running[out]] = t
+                x, square, running, places = x[~out], square[~out], running[~out], places[~out]
     return times
 
 
@@ -1272,7 +1274,7 @@ def curvature(run: Run) -> Evidence:
         unit = k**-alpha * (math.tanh(0.5 * k * r) if plane else 1.0) ** alpha
         steps = (0.008 * unit, 0.002 * unit) if plane else (0.08 * unit, 0.02 * unit)
         m = counts[int(plane)]
-        times = [_stable_exits(run.generator(20 + 2 * i + j), k, r, alpha, dt, m) for j, dt in enumerate(steps)]
+        times = [_stable_exits(run.stream(20 + 2 * i + j), k, r, alpha, dt, m) for j, dt in enumerate(steps)]
         ratio = 4.0 ** (1.0 / alpha)
         (a, ea), (b, eb) = (mean(t) for t in times)
         if plane:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shld_sim import _checks
 from shld_sim.learning.networks import CrossEntropy, Network
+from shld_sim.learning.networks.losses import row_maxima
 from shld_sim.learning.tasks import Task
 from shld_sim.learning.training import Objective
 
@@ -315,7 +316,7 @@ class _Symmetry:
 
 def _softmax(outputs: Any) -> tuple[Array, Array]:
     """Return e^f/sum e^f and its logarithm, one row for each."""
-    rest = outputs - outputs.max(axis=1, keepdims=True)
+    rest = outputs - row_maxima(outputs)
     p = np.exp(rest)
     total = p.sum(axis=1, keepdims=True)
     p /= total

@@ -108,7 +108,8 @@ def odds_of_batches(gradients: Array, sizes: Sequence[int], draws: Sequence[int]
             square = float(gram[i[:, :, None], i[:, None, :]].mean())
         else:
             # the same with weights w_i, which tell how often example i is in the batch, over its size
-            w = rng.multinomial(size, np.full(n, 1.0 / n), count) / size
+            i = rng.integers(n, size=(count, size)) + n * np.arange(count)[:, None]
+            w = np.bincount(i.ravel(), minlength=n * count).reshape(count, n) / size
             square = float(((w @ gram) * w).sum() / count)
         found.append(float(mu @ mu) / square)
     return np.array(found)

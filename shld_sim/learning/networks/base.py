@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -53,7 +54,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Number of parameters."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
+        return self._parts[-1][3]
 
     def initial(self, seed: int | np.random.SeedSequence = 0) -> Array:
         """Draw first parameters.
@@ -88,16 +89,16 @@ class Network:
         ValueError
             If the last axis has another length.
         """
-        shapes = self.shapes
-        sizes = [math.prod(shape) for shape in shapes.values()]
-        if theta.ndim == 0 or theta.shape[-1] != sum(sizes):
-            raise ValueError(f"theta must have {sum(sizes)} parameters on its last axis, got {theta.shape}")
-        found, start = {}, 0
-        for (name, shape), size in zip(shapes.items(), sizes, strict=True):
-            stop = start + size
-            found[name] = theta[..., start:stop].reshape(theta.shape[:-1] + shape)
-            start = stop
-        return found
+        if theta.ndim == 0 or theta.shape[-1] != self.n_parameters:
+            raise ValueError(f"theta must have {self.n_parameters} parameters on its last axis, got {theta.shape}")
+        lead = theta.shape[:-1]
+        return {name: theta[..., a:b].reshape(lead + shape) for name, shape, a, b in self._parts}
+
+    @functools.cached_property
+    def _parts(self) -> tuple[tuple[str, tuple[int, ...], int, int], ...]:
+        """Name, shape, start and stop of each part."""
+        ends = np.cumsum([0, *(math.prod(shape) for shape in self.shapes.values())]).tolist()
+        return tuple((*part, a, b) for part, a, b in zip(self.shapes.items(), ends[:-1], ends[1:], strict=True))
 
     def outputs(self, theta: ArrayLike, inputs: ArrayLike) -> Array:
         """Return the outputs of the network.

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-
-SMALL = 500_000  # multiplications up to which a full matrix is faster than a sparse one
 
 
 def symbols(inputs: ArrayLike, n_symbols: int, slots: int) -> NDArray[np.int64]:
@@ -30,19 +28,14 @@ def look_up(tables: Any, x: NDArray[np.int64], out: Any, spare: Any) -> Any:
     return out
 
 
-def collect(rows: Any, x: NDArray[np.int64], tables: Any) -> None:
+@njit(cache=True, nogil=True)
+def collect(rows, x, tables):  # type: ignore[no-untyped-def]
     """Add row i of ``rows`` to ``tables[s, x[i, s]]`` for every slot s: the transpose of `look_up`."""
-    slots, n_symbols, width = tables.shape
-    places, size = x + n_symbols * np.arange(slots), slots * n_symbols
-    flat = tables.reshape(size, width)
-    one_hot: Any
-    if len(x) * size * width <= SMALL:
-        one_hot = np.zeros((len(x), size))
-        one_hot[np.arange(len(x))[:, None], places] = 1.0
-    else:
-        ends = np.arange(0, places.size + 1, slots)
-        one_hot = sparse.csr_matrix((np.ones(places.size), places.ravel(), ends), shape=(len(x), size))
-    flat += one_hot.T @ rows
+    for i in range(x.shape[0]):
+        for s in range(x.shape[1]):
+            row, total = rows[i], tables[s, x[i, s]]
+            for j in range(row.size):
+                total[j] += row[j]
 
 
 def collect_each(rows: Any, x: NDArray[np.int64], tables: Any) -> None:

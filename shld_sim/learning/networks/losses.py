@@ -13,6 +13,11 @@ from shld_sim import _checks
 Array = NDArray[np.float64]
 
 
+def row_maxima(values: Any) -> Any:
+    """Return the largest number of each row, shape (n, 1), column by column: NumPy takes four times as long along short rows."""
+    return np.ascontiguousarray(values.T).max(axis=0)[:, None]
+
+
 class Loss:
     """A function of the outputs for one example and its target; `Network` takes the mean over examples."""
 
@@ -86,13 +91,13 @@ class CrossEntropy(Loss):
     r"""Cross-entropy of the softmax, :math:`\ln\sum_q e^{f_q} - f_c` for the label c, in nats."""
 
     def values(self, outputs: Any, targets: Any) -> Any:
-        top = outputs.real.max(axis=1, keepdims=True)
+        top = row_maxima(outputs.real)
         # ln sum_q e^f_q - f_c
         return np.log(np.exp(outputs - top).sum(axis=1)) + top[:, 0] - outputs[np.arange(len(targets)), targets]
 
     def slope(self, outputs: Any, targets: Any) -> Any:
         # e^f_q/sum e^f - [q = c]
-        outputs -= outputs.real.max(axis=1, keepdims=True)
+        outputs -= row_maxima(outputs.real)
         np.exp(outputs, out=outputs)
         outputs /= outputs.sum(axis=1, keepdims=True)
         outputs[np.arange(len(targets)), targets] -= 1.0
