@@ -206,6 +206,25 @@ def stable(c: Yardstick, targets: Targets, repeat: int) -> None:
     targets.most("split over euler", times["shld_sim, split"] / ours, 1.2)
 
 
+def flows(c: Yardstick, targets: Targets, repeat: int) -> None:
+    alpha, dt, n = 1.5, 1e-2, 1000
+    own = shld.Potential(lambda x, p: 0.25 * x * x * x * x - 0.5 * x * x, lambda x, p: x * x * x - x)
+    wells = {
+        "double well, flow in closed form": (shld.DoubleWell(), -1.0),
+        "double well of a user, flow computed": (own, -1.0),
+        "rescaling valley, 2-D, computed": (shld.RescalingValley(), [1.0, 1.0]),
+        "Mexican hat, vectors, 2-D, computed": (shld.MexicanHat(), [1.0, 0.0]),
+    }
+    models = {name: (shld.LevyFlight(V, alpha, 0.1), x0) for name, (V, x0) in wells.items()}
+    times = table(
+        "Stable noise and then the drift's flow (split), alpha = 1.5, dt = 0.01",
+        {name: library(model, x0, dt, n) for name, (model, x0) in models.items()},
+        repeat,
+    )
+    exact, computed = list(times.values())[:2]
+    targets.most("computed flow over that in closed form", computed / exact, 5.0)
+
+
 def planes(c: Yardstick, targets: Targets, repeat: int) -> None:
     times = table(
         "More dimensions, per path-step",
@@ -321,7 +340,7 @@ def start(c: Yardstick, targets: Targets, repeat: int) -> None:
             targets.most(f"{name}, second process", min(times[1:]), limit, " s")
 
 
-SECTIONS = {f.__name__: f for f in (gauss, stable, planes, passages, growth, start)}
+SECTIONS = {f.__name__: f for f in (gauss, stable, flows, planes, passages, growth, start)}
 
 
 def main() -> None:

@@ -160,7 +160,9 @@ def test_a_wrong_law_of_the_boosted_chain_is_noticed(monkeypatch):
 def test_an_error_of_order_one_half_is_noticed(monkeypatch):
     right, rng = shld.simulate, np.random.default_rng(0)
 
-    def wrong(model, x0, dt, noise):
+    def wrong(model, x0, dt, *args, noise=None, **more):
+        if noise is None:  # the Brownian paths themselves
+            return right(model, x0, dt, *args, **more)
         final = right(model, x0, dt, noise=noise).final
         return SimpleNamespace(final=final + 0.2 * dt**0.5 * rng.standard_normal(final.shape))
 

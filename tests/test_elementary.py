@@ -220,3 +220,24 @@ def test_integer_arguments():
     assert compiled.mapped(elementary.vectorisable(lambda x: math.exp(2) + np.log(3) + 0.0 * x))([1.0])[
         0
     ] == pytest.approx(math.exp(2) + math.log(3), rel=1e-15)
+
+
+def test_wide_vectors_are_asked_for():
+    """llvmlite has no word for it: the attribute must still arrive, and a function without it stay as it was."""
+
+    def doubled(x):
+        for i in range(x.size):
+            x[i] += x[i]
+
+    def wide(x):
+        elementary.wide_vectors()
+        for i in range(x.size):
+            x[i] += x[i]
+
+    found = []
+    for function in (doubled, wide):
+        compiled, x = numba.njit(function), np.arange(5.0)
+        compiled(x)
+        np.testing.assert_array_equal(x, [0.0, 2.0, 4.0, 6.0, 8.0])
+        found.append('"prefer-vector-width"="512"' in compiled.inspect_llvm(compiled.signatures[0]))
+    assert found == [False, True]

@@ -19,7 +19,7 @@ import numpy as np
 
 from shld_sim._compile import rebound, specialised
 from shld_sim.engine import ensemble, inertial, variates
-from shld_sim.engine.elementary import inline, vectorisable
+from shld_sim.engine.elementary import inline, vectorisable, wide_vectors
 from shld_sim.engine.transpose import TILE
 from shld_sim.engine.variates import B
 
@@ -125,12 +125,14 @@ def change_vector(x, w, n, dt, amplitude, params, f):
 
 
 def euler_1(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     w = z[j * d * B : (j * d + M) * B]
     for i in range(B):
         y[i] = y[i] + change(y[i], w, i, dt, amplitude, params)
 
 
 def euler_2(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     w = z[j * d * B : (j * d + M) * B]
     for i in range(B):
         x1, x2 = y[i], y[B + i]
@@ -139,6 +141,7 @@ def euler_2(y, v, z, j, dt, amplitude, d, params):
 
 
 def euler_3(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     w = z[j * d * B : (j * d + M) * B]
     for i in range(B):
         x1, x2, x3 = y[i], y[B + i], y[2 * B + i]
@@ -175,6 +178,7 @@ def euler_vector(y, v, z, j, dt, amplitude, d, params):
 
 
 def heun_1(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     w = z[j * d * B : (j * d + M) * B]
     for i in range(B):
         x = y[i]
@@ -183,6 +187,7 @@ def heun_1(y, v, z, j, dt, amplitude, d, params):
 
 
 def heun_2(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     w = z[j * d * B : (j * d + M) * B]
     for i in range(B):
         x1, x2 = y[i], y[B + i]
@@ -192,6 +197,7 @@ def heun_2(y, v, z, j, dt, amplitude, d, params):
 
 
 def heun_3(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     w = z[j * d * B : (j * d + M) * B]
     for i in range(B):
         x1, x2, x3 = y[i], y[B + i], y[2 * B + i]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from shld_sim._compile import OPTIONS, rebound, specialised
-from shld_sim.engine import steps, variates
-from shld_sim.engine.elementary import inline, vectorisable
+from shld_sim.engine import flows, steps, variates
+from shld_sim.engine.elementary import inline, vectorisable, wide_vectors
 from shld_sim.engine.memory import doubles, zeros
 from shld_sim.engine.memory import words as memory_words
 from shld_sim.engine.transpose import TILE, padded
@@ -53,6 +53,7 @@ def _template(key):
         paths are written to ``saved``, shape (m, n, d). ``source`` holds given increments, shape (len, n, d).
         """
         key
+        wide_vectors()
         d = x.shape[1]
         n_steps = amplitudes.size
         room = max(1, BUFFER // (d * B))
@@ -60,7 +61,7 @@ def _template(key):
         z = doubles((room * d + SPARE) * B)
         s = memory_words(4 * B)
         y = zeros((padded(d) + BEHIND) * B)
-        v = zeros((TILE + 1) * padded(d))
+        v = zeros((TILE + 2) * padded(d))
         # What lies beyond the last coordinate is moved along: zeros, as chance bits may be slow subnormal numbers.
         z[room * d * B :] = 0.0
         skip = first % DRAWN
@@ -157,14 +158,25 @@ def step_function(
         return inlined(getattr(steps, f"euler_{dim}"), gradient=vectorisable(gradient))
     if flow is not None:
         return inlined(steps.split_exact_1, flow=vectorisable(flow))
-    return inlined(steps.split_adaptive, descend=descent(gradient, vector, dim), B=LONG_B if vector else B)
+    if dim > UNROLLED:
+        return inlined(steps.split_alone, descend=descent(gradient, vector, dim), B=LONG_B)
+    return inlined(steps.split_lanes, **lanes_flow(gradient, vector, dim, LONG_B if vector else B))
 
 
 def descent(gradient: Callable[..., Any], vector: bool, dim: int) -> Callable[..., None]:
-    """Return `steps.descend` with the potential's gradient built in."""
+    """Return `flows.descend_alone` with the potential's gradient built in."""
     style = "vector" if vector else str(dim)
-    slope = inlined(getattr(steps, f"slope_{style}"), gradient=vectorisable(gradient, vector))
-    return inlined(steps.descend, slope=slope)
+    slope = inlined(getattr(flows, f"slope_{style}"), gradient=vectorisable(gradient, vector))
+    return inlined(flows.descend_alone, slope=slope, trial=inlined(flows.dormand_prince, slope=slope))
+
+
+def lanes_flow(gradient: Callable[..., Any], vector: bool, dim: int, lanes: int) -> dict[str, Any]:
+    """Return `flows.flow_lanes` with the potential's gradient built in, and its ``B`` and ``DIM``."""
+    style, size = "vector" if vector else str(dim), {"B": lanes, "DIM": dim}
+    slopes = inlined(getattr(flows, f"slopes_{style}"), gradient=vectorisable(gradient, vector), **size)
+    trial = inlined(flows.dormand_prince, slope=slopes)
+    alone = descent(gradient, vector, dim)
+    return {"flow_lanes": inlined(flows.flow_lanes, slopes=slopes, trial=trial, descend=alone, **size), **size}
 
 
 def inlined(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:

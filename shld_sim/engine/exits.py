@@ -24,8 +24,9 @@ import numpy as np
 
 from shld_sim._compile import specialised
 from shld_sim.engine import variates
-from shld_sim.engine.elementary import exp_bounded, inline, vectorisable
-from shld_sim.engine.ensemble import OPTIONS, descent, inlined, noise_fill
+from shld_sim.engine.elementary import exp_bounded, inline, vectorisable, wide_vectors
+from shld_sim.engine.ensemble import OPTIONS, inlined, lanes_flow, noise_fill
+from shld_sim.engine.flows import ROWS
 from shld_sim.engine.memory import doubles
 from shld_sim.engine.memory import words as memory_words
 from shld_sim.engine.streams import next_word, start_word, unit_open
@@ -107,6 +108,7 @@ NEGLIGIBLE = -37.0
 
 def advance_euler(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
     """One Euler step of every lane from row j of ``x`` to row j + 1."""
+    wide_vectors()
     ahead = x[j * B : (j + 2) * B]
     row = z[j * B : (j + 1) * B]
     for i in range(B):
@@ -119,6 +121,7 @@ def advance_euler(x, jumped, near, z, j, dt, amplitude, low, high, rate, params)
 
 def advance_flow(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
     """One split step, noise and then the exact flow; ``jumped`` keeps where the noise alone led."""
+    wide_vectors()
     ahead = x[j * B : (j + 2) * B]
     row = z[j * B : (j + 1) * B]
     landed = jumped[j * B : (j + 1) * B]
@@ -135,21 +138,23 @@ def advance_flow(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
         near[i] = near[i] if exponent <= near[i] else exponent
 
 
-def advance_adaptive(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
+def advance_computed(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
     """One split step with the flow computed to a tolerance."""
-    point = np.empty(6)
+    wide_vectors()
+    rows, v = doubles(ROWS * B), doubles(ROWS)
+    ahead = x[j * B : (j + 2) * B]
     for i in range(B):
-        v = x[j * B + i]
-        u = v + amplitude * z[j * B + i]
+        u = ahead[i] + amplitude * z[j * B + i]
         jumped[j * B + i] = u
-        jump = distance_product(v, u, low, high)
-        w = u
-        if jump > 0.0:  # a path that has left needs no flow
-            point[0] = u
-            descend(point, 1, dt, params)
-            w = point[0]
-        x[(j + 1) * B + i] = w
-        drift = distance_product(v, w, low, high)
+        # a path that has left needs no flow: that from where it was takes its place
+        rows[i] = u if distance_product(ahead[i], u, low, high) > 0.0 else ahead[i]
+    flow_lanes(rows, v, dt, params)
+    for i in range(B):
+        v0, u = ahead[i], jumped[j * B + i]
+        jump = distance_product(v0, u, low, high)
+        w = rows[B + i] if jump > 0.0 else u
+        ahead[B + i] = w
+        drift = distance_product(v0, w, low, high)
         exponent = -rate * (jump if jump < drift else drift)
         near[i] = near[i] if exponent <= near[i] else exponent
 
@@ -183,6 +188,7 @@ def _template(key):
         paths still to start. For a path that is done, ``out`` gets the row (time, place, side) and ``status`` its state.
         """
         key
+        wide_vectors()
         low, high = ends
         key0, key1 = keys
         s = memory_words(4 * B)
@@ -260,7 +266,7 @@ def exit_kernel(
     elif flow is not None:
         advance = inlined(advance_flow, flow=vectorisable(flow))
     else:
-        advance = inlined(advance_adaptive, descend=descent(gradient, False, 1))
+        advance = inlined(advance_computed, **lanes_flow(gradient, False, 1, B))
     exit_step = inlined(step_of_exit, JUMPS=scheme != "euler")
     fill = noise_fill(noise, 1)
     return specialised(_template, OPTIONS, fill=fill, advance=advance, exit_step=exit_step)  # type: ignore[no-any-return]

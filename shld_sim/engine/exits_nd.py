@@ -29,8 +29,8 @@ import numpy as np
 
 from shld_sim._compile import specialised
 from shld_sim.engine import diffusion, inertial, steps
-from shld_sim.engine.elementary import vectorisable
-from shld_sim.engine.ensemble import OPTIONS, descent, inlined, noise_fill, nothing
+from shld_sim.engine.elementary import inline, vectorisable, wide_vectors
+from shld_sim.engine.ensemble import OPTIONS, UNROLLED, descent, inlined, lanes_flow, noise_fill, nothing
 from shld_sim.engine.exits import (
     CENSORED,
     EXITED,
@@ -42,6 +42,7 @@ from shld_sim.engine.exits import (
     start_lane,
     touch_probability,
 )
+from shld_sim.engine.flows import ROWS
 from shld_sim.engine.memory import doubles
 from shld_sim.engine.streams import next_word
 from shld_sim.engine.walls import Wall, across_of, called, measure_of
@@ -72,15 +73,39 @@ def step_split(row, phi, v, z, j, dt, amplitude, d, params, walls):
         row[n] += amplitude * z[j * d * B + n]
     measure(row, d, walls, phi)
     for i in range(B):
-        lowest = math.inf
-        for k in range(phi.size // B):
-            lowest = phi[k * B + i] if not phi[k * B + i] >= lowest else lowest
-        if lowest > 0.0:
+        if is_inside(phi, i):
             for c in range(d):
                 v[c] = row[c * B + i]
             relax(v, d, dt, params)
             for c in range(d):
                 row[c * B + i] = v[c]
+
+
+def step_split_lanes(row, phi, v, z, j, dt, amplitude, d, params, walls):
+    """`step_split` with a flow that is computed in all lanes at once."""
+    rows = doubles(ROWS * d * B)
+    for n in range(d * B):
+        rows[n] = row[n]
+        row[n] += amplitude * z[j * d * B + n]
+    measure(row, d, walls, phi)
+    for i in range(B):
+        if is_inside(phi, i):  # the flow of the others, from where they were, is not used
+            for c in range(d):
+                rows[c * B + i] = row[c * B + i]
+    flow_lanes(rows, v, dt, params)
+    for i in range(B):
+        if is_inside(phi, i):
+            for c in range(d):
+                row[c * B + i] = rows[(d + c) * B + i]
+
+
+@inline
+def is_inside(phi, i):
+    """Return whether all phis of lane i are positive."""
+    lowest = math.inf
+    for k in range(phi.size // B):
+        lowest = phi[k * B + i] if not phi[k * B + i] >= lowest else lowest
+    return lowest > 0.0
 
 
 def relax_exactly(v, d, dt, params):
@@ -144,12 +169,13 @@ def _template(key):
         the place at a bridged wall is the point of the straight line at the moment of the touch.
         """
         key
+        wide_vectors()
         key0, key1 = keys
         d, n, n_walls = x0.shape[1], out.shape[1] - 2, rates.size
         x = doubles((STEPS + 1) * d * B)
         phi = doubles((STEPS + 1) * n_walls * B)
         z = doubles((STEPS * d + 1) * B)
-        v = np.empty(9 * d)
+        v = np.empty(ROWS * d)
         room = doubles(n_walls * B)
         local = doubles((STEPS if LOCAL else 0) * n_walls * B)
         points, matrix, unit = np.empty((B, n)), np.zeros((B, n, COLUMNS)), np.zeros(COLUMNS * B)
@@ -272,8 +298,10 @@ def exit_kernel(
         step = called(step_euler, advance=inlined(style, gradient=vectorisable(gradient, vector)))
     elif flow is not None:
         step = called(step_split, measure=measure, relax=inlined(relax_exactly, flow=vectorisable(flow)))
-    else:
+    elif dim > UNROLLED:
         step = called(step_split, measure=measure, relax=descent(gradient, vector, dim))
+    else:
+        step = called(step_split_lanes, measure=measure, **lanes_flow(gradient, vector, dim, B))
     return _kernel(noise_fill(noise, dim), step, measure)
 
 

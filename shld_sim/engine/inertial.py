@@ -19,7 +19,7 @@ from numba import njit
 
 from shld_sim._compile import specialised
 from shld_sim.engine import ensemble, variates
-from shld_sim.engine.elementary import vectorisable
+from shld_sim.engine.elementary import vectorisable, wide_vectors
 from shld_sim.engine.steps import wrapped
 from shld_sim.engine.streams import next_word
 from shld_sim.engine.variates import B, normal_pair
@@ -29,6 +29,7 @@ from shld_sim.engine.variates import B, normal_pair
 
 def fill_pairs(z, s, n, d, alpha, source, step):
     """Write one standard normal number per step, two steps from two words; ``n`` is even."""
+    wide_vectors()
     for j in range(0, n, 2):
         pair = z[j * WIDTH * B : ((j + 1) * WIDTH + 1) * B]
         for i in range(B):
@@ -71,6 +72,7 @@ def kernel(advance: Callable[..., Any], width: int, m: int, given: bool, **names
 
 
 def baoab(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     inner, decay, walls = params
     h = 0.5 * dt
     for c in range(N):
@@ -96,18 +98,21 @@ def first_slopes_absorbed(y, v, d, params):
 
 
 def slopes_1(y, v, d, params):
+    wide_vectors()
     x, g = y[:B], y[2 * B : 3 * B]
     for i in range(B):
         g[i] = gradient(x[i], params)
 
 
 def slopes_2(y, v, d, params):
+    wide_vectors()
     x, g = y[: 2 * B], y[4 * B : 6 * B]
     for i in range(B):
         g[i], g[B + i] = gradient(x[i], x[B + i], params)
 
 
 def slopes_3(y, v, d, params):
+    wide_vectors()
     x, g = y[: 3 * B], y[6 * B : 9 * B]
     for i in range(B):
         g[i], g[B + i], g[2 * B + i] = gradient(x[i], x[B + i], x[2 * B + i], params)

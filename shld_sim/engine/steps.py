@@ -2,7 +2,7 @@
 
 Every template here makes ``advance(y, v, z, j, dt, amplitude, d, params)``, which moves a block of B lanes by step j of
 the noise block z. Coordinate c of lane i is ``y[c B + i]`` unless said otherwise; ``v`` is room for helpers. ``B``,
-``DIM``, ``gradient`` and ``flow`` are global names that the kernel's maker fills in.
+``DIM``, ``gradient``, ``flow``, ``flow_lanes`` and ``descend`` are global names that the kernel's maker fills in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import math
 
 import numpy as np
 
-from shld_sim.engine.memory import window
+from shld_sim.engine.elementary import wide_vectors
+from shld_sim.engine.flows import ROWS
+from shld_sim.engine.memory import doubles, window
 from shld_sim.engine.transpose import TILE, euler_tile, padded
 
 B = 128
@@ -23,12 +25,14 @@ B = 128
 
 
 def euler_1(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     row = z[j * B : (j + 1) * B]
     for i in range(B):
         y[i] = y[i] - gradient(y[i], params) * dt + amplitude * row[i]
 
 
 def euler_2(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     rows = z[2 * j * B : 2 * (j + 1) * B]
     for i in range(B):
         gx, gy = gradient(y[i], y[B + i], params)
@@ -37,6 +41,7 @@ def euler_2(y, v, z, j, dt, amplitude, d, params):
 
 
 def euler_3(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     rows = z[3 * j * B : 3 * (j + 1) * B]
     for i in range(B):
         gx, gy, gz = gradient(y[i], y[B + i], y[2 * B + i], params)
@@ -60,63 +65,33 @@ def euler_vector(y, v, z, j, dt, amplitude, d, params):
 
 
 def split_exact_1(y, v, z, j, dt, amplitude, d, params):
+    wide_vectors()
     row = z[j * B : (j + 1) * B]
     for i in range(B):
         y[i] = flow(y[i] + amplitude * row[i], dt, params)
 
 
-def split_adaptive(y, v, z, j, dt, amplitude, d, params):
+def split_lanes(y, v, z, j, dt, amplitude, d, params):
+    """The flow is computed: in all lanes at once, and again alone where that is not accurate enough."""
+    wide_vectors()
+    size = DIM * B
+    rows = doubles(ROWS * size)
+    noise = z[j * size : (j + 1) * size]
+    for k in range(size):
+        rows[k] = y[k] + amplitude * noise[k]
+    flow_lanes(rows, v, dt, params)
+    for k in range(size):
+        y[k] = rows[size + k]
+
+
+def split_alone(y, v, z, j, dt, amplitude, d, params):
+    """The flow is computed, one path after the other: in many dimensions."""
     for i in range(B):
         for c in range(d):
             v[c] = y[c * B + i] + amplitude * z[(j * d + c) * B + i]
         descend(v, d, dt, params)
         for c in range(d):
             y[c * B + i] = v[c]
-
-
-TOLERANCE = 1e-7  # of one descent, relative to 1 + |x|
-MAX_SUBSTEPS = 20_000
-
-
-def descend(v, d, dt, params):
-    """Solve x' = -grad V(x) over dt from v[:d], in place, by the Bogacki-Shampine pair with step control.
-
-    After a long jump the gradient is huge and the first substeps tiny; they grow geometrically as the path relaxes, so a
-    superlinear well costs a number of substeps that is logarithmic in the size of the jump.
-    """
-    k1, k2, k3, k4, w = v[d : 2 * d], v[2 * d : 3 * d], v[3 * d : 4 * d], v[4 * d : 5 * d], v[5 * d : 6 * d]
-    slope(v[:d], k1, params)
-    t, h = 0.0, dt
-    for _ in range(MAX_SUBSTEPS):
-        h = min(h, dt - t)
-        for c in range(d):
-            w[c] = v[c] - 0.5 * h * k1[c]
-        slope(w, k2, params)
-        for c in range(d):
-            w[c] = v[c] - 0.75 * h * k2[c]
-        slope(w, k3, params)
-        for c in range(d):
-            w[c] = v[c] - h * (2.0 / 9.0 * k1[c] + 1.0 / 3.0 * k2[c] + 4.0 / 9.0 * k3[c])
-        slope(w, k4, params)
-        error = 0.0
-        for c in range(d):
-            e = h * (-5.0 / 72.0 * k1[c] + 1.0 / 12.0 * k2[c] + 1.0 / 9.0 * k3[c] - 0.125 * k4[c])
-            error = max(error, abs(e) / (1.0 + abs(v[c])))
-            if e - e != 0.0:  # not finite: the trial step left the numbers
-                error = math.inf
-        if error <= TOLERANCE:
-            t += h
-            for c in range(d):
-                v[c] = w[c]
-                k1[c] = k4[c]
-            if t >= dt:
-                return
-        if error < math.inf:
-            h *= min(4.0, max(0.1, 0.8 * (TOLERANCE / (error + 1e-300)) ** (1.0 / 3.0)))
-        else:
-            h *= 0.01
-    for c in range(d):
-        v[c] = math.nan  # reported as a diverged path
 
 
 # -- Walls: a step, and then what happens beyond them. ``params`` is (the step's own, walls of shape (coordinates, 2)) ----
@@ -161,22 +136,3 @@ def wrapped(x, low, high):
     """Return the point of [low, high) that differs from x by a whole number of periods."""
     t = (x - low) / (high - low)
     return low + (high - low) * (t - np.floor(t))
-
-
-# The gradient of any potential as a function on vectors
-
-
-def slope_1(x, out, params):
-    out[0] = gradient(x[0], params)
-
-
-def slope_2(x, out, params):
-    out[0], out[1] = gradient(x[0], x[1], params)
-
-
-def slope_3(x, out, params):
-    out[0], out[1], out[2] = gradient(x[0], x[1], x[2], params)
-
-
-def slope_vector(x, out, params):
-    gradient(x, out, params)

@@ -24,6 +24,7 @@ from shld_sim.engine.elementary import (
     log_positive,
     sin_half,
     sincos_turns,
+    wide_vectors,
 )
 from shld_sim.engine.streams import next_word, unit_open, unit_open_zero
 
@@ -77,6 +78,7 @@ def positive_stable(word1, word2, a):
 @inline
 def fill_normal_1d(z, s, n, d, alpha, source, step):
     """Write standard normal numbers, two steps from two words; ``n`` is even, and so is the step they begin with."""
+    wide_vectors()
     for j in range(0, n, 2):
         pair = z[j * B : (j + 2) * B]  # a slice with constant offsets, so that the compiler sees the stores apart
         for i in range(B):
@@ -89,6 +91,7 @@ def fill_normal_1d(z, s, n, d, alpha, source, step):
 @inline
 def fill_normal(z, s, n, d, alpha, source, step):
     """Write standard normal numbers, two coordinates from two words; in odd dimensions the last one is dropped."""
+    wide_vectors()
     for j in range(n):
         for c in range(0, d, 2):
             # In odd dimensions the last pair's second number falls on the next step's place, or on the spare row behind
@@ -104,6 +107,7 @@ def fill_normal(z, s, n, d, alpha, source, step):
 @inline
 def fill_stable(z, s, n, d, alpha, source, step):
     """Write independent symmetric stable numbers, one from two words."""
+    wide_vectors()
     for j in range(n * d):
         for i in range(B):
             word1, p, q, r, t = next_word(s[i], s[B + i], s[2 * B + i], s[3 * B + i])
@@ -115,6 +119,7 @@ def fill_stable(z, s, n, d, alpha, source, step):
 @inline
 def fill_isotropic(z, s, n, d, alpha, source, step):
     """Write isotropic stable vectors sqrt(2A) N: A positive alpha/2-stable from two words, then the normal numbers N."""
+    wide_vectors()
     radius = np.empty(B)
     for j in range(n):
         for i in range(B):

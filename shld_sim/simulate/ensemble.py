@@ -57,8 +57,8 @@ def simulate(
         \quad\text{or}\quad \sigma\,\Delta t^{1/\alpha} L_n,
 
     scheme ``"split"`` makes :math:`X_{n+1} = \Phi_{\Delta t}(X_n + \xi_n)`, where :math:`\Phi` is the flow of
-    :math:`x' = -\nabla V(x)`: exact where the potential knows it, otherwise computed to a relative 1e-7 by a
-    Runge-Kutta pair with step control.
+    :math:`x' = -\nabla V(x)`: exact where the potential knows it, otherwise computed to a relative 1e-7 by
+    the Runge-Kutta pair of Dormand and Prince with step control.
 
     Scheme ``"baoab"`` [2]_ splits a step of `Underdamped` into half a kick, half a drift, friction and noise together
     exactly, half a drift and half a kick: :math:`P \mathrel{-}= \nabla V\,\Delta t/2,\ X \mathrel{+}= P\,\Delta t/2,\
