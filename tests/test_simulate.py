@@ -155,6 +155,21 @@ def test_the_computed_flow_agrees_with_the_exact_one():
     np.testing.assert_allclose(computed, exact, rtol=2e-6, atol=2e-6)
 
 
+def test_one_step_of_the_computed_flow_is_of_fifth_order():
+    """Its error falls with the sixth power of the step, by 64: a wrong coefficient leaves the fourth power or less."""
+    user = shld.Potential(lambda x, p: 0.25 * x * x * x * x - 0.5 * x * x, lambda x, p: x * x * x - x)
+    x0 = np.array([-1.6, -1.3, 1.2, 1.4])
+    errors = []
+    for dt in (0.02, 0.01):
+        flows = [
+            shld.simulate(shld.LevyFlight(V, 1.5, 0.1), x0, dt, noise=np.zeros((1, 4))).final
+            for V in (user, shld.DoubleWell())
+        ]
+        errors.append(np.abs(flows[0] - flows[1]))
+    ratio = errors[0] / errors[1]
+    assert np.all((ratio > 45.0) & (ratio < 130.0)), ratio
+
+
 OWN_NOISE = {
     "normal 1-D": (WELL, "normal", "euler", 2.0, np.sqrt(2 * 0.2)),
     "normal 2-D": (shld.Langevin(shld.RescalingValley(), 0.1), "normal", "euler", 2.0, np.sqrt(0.2)),
