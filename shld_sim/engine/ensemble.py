@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from numba.extending import register_jitable
+
 from shld_sim._compile import OPTIONS, rebound, specialised
 from shld_sim.engine import flows, steps, variates
 from shld_sim.engine.elementary import inline, vectorisable, wide_vectors
@@ -165,18 +167,30 @@ def step_function(
 
 def descent(gradient: Callable[..., Any], vector: bool, dim: int) -> Callable[..., None]:
     """Return `flows.descend_alone` with the potential's gradient built in."""
+    slope = point_slope(gradient, vector, dim)
+    trial = inlined(flows.dormand_prince, slopes=called(flows.slopes_alone, slope=slope))
+    return called(flows.descend_alone, slope=slope, trial=trial)
+
+
+def point_slope(gradient: Callable[..., Any], vector: bool, dim: int) -> Callable[..., None]:
+    """Return the gradient at one point, ``slope(x, out, params)``, of any style of potential."""
     style = "vector" if vector else str(dim)
-    slope = inlined(getattr(flows, f"slope_{style}"), gradient=vectorisable(gradient, vector))
-    return inlined(flows.descend_alone, slope=slope, trial=inlined(flows.dormand_prince, slope=slope))
+    return inlined(getattr(flows, f"slope_{style}"), gradient=vectorisable(gradient, vector))
 
 
 def lanes_flow(gradient: Callable[..., Any], vector: bool, dim: int, lanes: int) -> dict[str, Any]:
     """Return `flows.flow_lanes` with the potential's gradient built in, and its ``B`` and ``DIM``."""
     style, size = "vector" if vector else str(dim), {"B": lanes, "DIM": dim}
-    slopes = inlined(getattr(flows, f"slopes_{style}"), gradient=vectorisable(gradient, vector), **size)
-    trial = inlined(flows.dormand_prince, slope=slopes)
+    # called, not inlined, for the compiler's sake: seven slopes make a step
+    slopes = called(getattr(flows, f"slopes_{style}"), gradient=vectorisable(gradient, vector), **size)
+    trial = inlined(flows.dormand_prince, slopes=slopes)
     alone = descent(gradient, vector, dim)
     return {"flow_lanes": inlined(flows.flow_lanes, slopes=slopes, trial=trial, descend=alone, **size), **size}
+
+
+def called(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
+    """Return a copy of ``function``, which works on whole blocks, with the global ``names`` filled in, to be called."""
+    return register_jitable(rebound(function, {**function.__globals__, **names}))  # type: ignore[no-any-return]
 
 
 def inlined(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:

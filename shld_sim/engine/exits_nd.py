@@ -30,7 +30,7 @@ import numpy as np
 from shld_sim._compile import specialised
 from shld_sim.engine import diffusion, inertial, steps
 from shld_sim.engine.elementary import inline, vectorisable, wide_vectors
-from shld_sim.engine.ensemble import OPTIONS, UNROLLED, descent, inlined, lanes_flow, noise_fill, nothing
+from shld_sim.engine.ensemble import OPTIONS, UNROLLED, called, descent, inlined, lanes_flow, noise_fill, nothing
 from shld_sim.engine.exits import (
     CENSORED,
     EXITED,
@@ -45,7 +45,7 @@ from shld_sim.engine.exits import (
 from shld_sim.engine.flows import ROWS
 from shld_sim.engine.memory import doubles
 from shld_sim.engine.streams import next_word
-from shld_sim.engine.walls import Wall, across_of, called, measure_of
+from shld_sim.engine.walls import Wall, across_of, measure_of
 
 __all__ = ["CENSORED", "EXITED", "NOT_BRIDGED", "RUNNING", "B", "diffusion_exits", "exit_kernel", "inertial_exits"]
 

@@ -32,32 +32,32 @@ def dormand_prince(rows, size, h, v, params):
     end = window(rows, size, size)
     for k in range(size):
         rows[size + k] = rows[k] - h * (1.0 / 5.0 * rows[2 * size + k])
-    slope(end, window(rows, 3 * size, size), v, params)
+    slopes(end, window(rows, 3 * size, size), v, params)
     for k in range(size):
         rows[size + k] = rows[k] - h * (3.0 / 40.0 * rows[2 * size + k] + 9.0 / 40.0 * rows[3 * size + k])
-    slope(end, window(rows, 4 * size, size), v, params)
+    slopes(end, window(rows, 4 * size, size), v, params)
     for k in range(size):
         sum = 44.0 / 45.0 * rows[2 * size + k] - 56.0 / 15.0 * rows[3 * size + k] + 32.0 / 9.0 * rows[4 * size + k]
         rows[size + k] = rows[k] - h * sum
-    slope(end, window(rows, 5 * size, size), v, params)
+    slopes(end, window(rows, 5 * size, size), v, params)
     for k in range(size):
         sum = 19372.0 / 6561.0 * rows[2 * size + k] - 25360.0 / 2187.0 * rows[3 * size + k]
         sum += 64448.0 / 6561.0 * rows[4 * size + k] - 212.0 / 729.0 * rows[5 * size + k]
         rows[size + k] = rows[k] - h * sum
-    slope(end, window(rows, 6 * size, size), v, params)
+    slopes(end, window(rows, 6 * size, size), v, params)
     for k in range(size):
         sum = 9017.0 / 3168.0 * rows[2 * size + k] - 355.0 / 33.0 * rows[3 * size + k]
         sum += 46732.0 / 5247.0 * rows[4 * size + k] + 49.0 / 176.0 * rows[5 * size + k]
         sum -= 5103.0 / 18656.0 * rows[6 * size + k]
         rows[size + k] = rows[k] - h * sum
-    slope(end, window(rows, 7 * size, size), v, params)
+    slopes(end, window(rows, 7 * size, size), v, params)
     for k in range(size):
         sum = 35.0 / 384.0 * rows[2 * size + k] + 500.0 / 1113.0 * rows[4 * size + k]
         sum += (
             125.0 / 192.0 * rows[5 * size + k] - 2187.0 / 6784.0 * rows[6 * size + k] + 11.0 / 84.0 * rows[7 * size + k]
         )
         rows[size + k] = rows[k] - h * sum
-    slope(end, window(rows, 8 * size, size), v, params)
+    slopes(end, window(rows, 8 * size, size), v, params)
     for k in range(size):
         sum = (
             71.0 / 57600.0 * rows[2 * size + k]
@@ -101,7 +101,7 @@ def descend_alone(v, d, dt, params):
     After a long jump the gradient is huge and the first substeps tiny; they grow geometrically as the path relaxes, so a
     superlinear well costs a number of substeps that is logarithmic in the size of the jump.
     """
-    slope(window(v, 0, d), window(v, 2 * d, d), v, params)
+    slope(window(v, 0, d), window(v, 2 * d, d), params)
     t, h = 0.0, dt
     for _ in range(MAX_SUBSTEPS):
         h = min(h, dt - t)
@@ -129,20 +129,24 @@ def descend_alone(v, d, dt, params):
 # The gradient at one point: of functions of coordinates, and of vectors
 
 
-def slope_1(x, out, v, params):
+def slope_1(x, out, params):
     out[0] = gradient(x[0], params)
 
 
-def slope_2(x, out, v, params):
+def slope_2(x, out, params):
     out[0], out[1] = gradient(x[0], x[1], params)
 
 
-def slope_3(x, out, v, params):
+def slope_3(x, out, params):
     out[0], out[1], out[2] = gradient(x[0], x[1], x[2], params)
 
 
-def slope_vector(x, out, v, params):
+def slope_vector(x, out, params):
     gradient(x, out, params)
+
+
+def slopes_alone(x, out, v, params):
+    slope(x, out, params)
 
 
 # The gradient in all lanes

@@ -26,9 +26,8 @@ from typing import Any
 import numpy as np
 
 from shld_sim._compile import specialised
-from shld_sim.engine import steps
 from shld_sim.engine.elementary import U, exp_bounded, inline, log_positive, vectorisable
-from shld_sim.engine.ensemble import inlined
+from shld_sim.engine.ensemble import inlined, point_slope
 from shld_sim.engine.streams import next_word, start_word, unit_open, unit_open_zero
 from shld_sim.engine.variates import normal_pair
 
@@ -366,8 +365,7 @@ def splitting_kernels(
     gradient: Callable[..., Any], coordinate: Callable[..., Any] | None, vector: bool, dim: int
 ) -> tuple[Callable[..., bool], Callable[..., bool]]:
     """Return the compiled loops and splitting for a gradient and a coordinate; None stands for q[0] x on a line."""
-    style = "vector" if vector else str(dim)
-    slope = inlined(getattr(steps, f"slope_{style}"), gradient=vectorisable(gradient, vector))
+    style, slope = "vector" if vector else str(dim), point_slope(gradient, vector, dim)
     if coordinate is None:
         place, walk = inline(place_line), inlined(walk_line, slope=slope)
     else:

@@ -15,11 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 
-from shld_sim._compile import rebound
 from shld_sim.engine.elementary import vectorisable
-from shld_sim.engine.ensemble import inlined
+from shld_sim.engine.ensemble import called, inlined
 from shld_sim.engine.variates import B
 
 Wall = tuple[str, Callable[..., Any] | None, bool, int]  # kind, the user's function, whether a distance, number of phis
@@ -247,8 +245,3 @@ def across_of(walls: tuple[Wall, ...], dim: int) -> Callable[..., None]:
             first = called(across_one, normal=inlined(differences, evaluated=evaluated))
         across = called(chained_across, first=first, rest=across, FACES=faces)
     return across
-
-
-def called(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
-    """Return a copy of ``function``, which works on whole blocks, with the global ``names`` filled in, to be called."""
-    return register_jitable(rebound(function, {**function.__globals__, **names}))  # type: ignore[no-any-return]
