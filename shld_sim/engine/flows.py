@@ -37,39 +37,31 @@ def dormand_prince(rows, size, h, v, params):
         rows[size + k] = rows[k] - h * (3.0 / 40.0 * rows[2 * size + k] + 9.0 / 40.0 * rows[3 * size + k])
     slopes(end, window(rows, 4 * size, size), v, params)
     for k in range(size):
-        sum = 44.0 / 45.0 * rows[2 * size + k] - 56.0 / 15.0 * rows[3 * size + k] + 32.0 / 9.0 * rows[4 * size + k]
-        rows[size + k] = rows[k] - h * sum
+        total = 44.0 / 45.0 * rows[2 * size + k] - 56.0 / 15.0 * rows[3 * size + k] + 32.0 / 9.0 * rows[4 * size + k]
+        rows[size + k] = rows[k] - h * total
     slopes(end, window(rows, 5 * size, size), v, params)
     for k in range(size):
-        sum = 19372.0 / 6561.0 * rows[2 * size + k] - 25360.0 / 2187.0 * rows[3 * size + k]
-        sum += 64448.0 / 6561.0 * rows[4 * size + k] - 212.0 / 729.0 * rows[5 * size + k]
-        rows[size + k] = rows[k] - h * sum
+        total = 19372.0 / 6561.0 * rows[2 * size + k] - 25360.0 / 2187.0 * rows[3 * size + k]
+        total += 64448.0 / 6561.0 * rows[4 * size + k] - 212.0 / 729.0 * rows[5 * size + k]
+        rows[size + k] = rows[k] - h * total
     slopes(end, window(rows, 6 * size, size), v, params)
     for k in range(size):
-        sum = 9017.0 / 3168.0 * rows[2 * size + k] - 355.0 / 33.0 * rows[3 * size + k]
-        sum += 46732.0 / 5247.0 * rows[4 * size + k] + 49.0 / 176.0 * rows[5 * size + k]
-        sum -= 5103.0 / 18656.0 * rows[6 * size + k]
-        rows[size + k] = rows[k] - h * sum
+        total = 9017.0 / 3168.0 * rows[2 * size + k] - 355.0 / 33.0 * rows[3 * size + k]
+        total += 46732.0 / 5247.0 * rows[4 * size + k] + 49.0 / 176.0 * rows[5 * size + k]
+        total -= 5103.0 / 18656.0 * rows[6 * size + k]
+        rows[size + k] = rows[k] - h * total
     slopes(end, window(rows, 7 * size, size), v, params)
     for k in range(size):
-        sum = 35.0 / 384.0 * rows[2 * size + k] + 500.0 / 1113.0 * rows[4 * size + k]
-        sum += (
-            125.0 / 192.0 * rows[5 * size + k] - 2187.0 / 6784.0 * rows[6 * size + k] + 11.0 / 84.0 * rows[7 * size + k]
-        )
-        rows[size + k] = rows[k] - h * sum
+        total = 35.0 / 384.0 * rows[2 * size + k] + 500.0 / 1113.0 * rows[4 * size + k]
+        total += 125.0 / 192.0 * rows[5 * size + k] - 2187.0 / 6784.0 * rows[6 * size + k]
+        total += 11.0 / 84.0 * rows[7 * size + k]
+        rows[size + k] = rows[k] - h * total
     slopes(end, window(rows, 8 * size, size), v, params)
     for k in range(size):
-        sum = (
-            71.0 / 57600.0 * rows[2 * size + k]
-            - 71.0 / 16695.0 * rows[4 * size + k]
-            + 71.0 / 1920.0 * rows[5 * size + k]
-        )
-        sum -= (
-            17253.0 / 339200.0 * rows[6 * size + k]
-            - 22.0 / 525.0 * rows[7 * size + k]
-            + 1.0 / 40.0 * rows[8 * size + k]
-        )
-        rows[9 * size + k] = abs(h * sum) / (1.0 + abs(rows[k]))
+        total = 71.0 / 57600.0 * rows[2 * size + k] - 71.0 / 16695.0 * rows[4 * size + k]
+        total += 71.0 / 1920.0 * rows[5 * size + k] - 17253.0 / 339200.0 * rows[6 * size + k]
+        total += 22.0 / 525.0 * rows[7 * size + k] - 1.0 / 40.0 * rows[8 * size + k]
+        rows[9 * size + k] = abs(h * total) / (1.0 + abs(rows[k]))
 
 
 def flow_lanes(rows, v, dt, params):
