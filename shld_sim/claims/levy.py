@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shld_sim import diagnostics, theory
+from shld_sim._seeds import child
 from shld_sim.claims.measure import mean, mean_share
 from shld_sim.claims.measure import share as _share
 from shld_sim.claims.registry import Evidence, Run, Table, claim
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
+STILL = QuadraticForm([1e-12, 1e-12])  # a plane with next to no slope
 
 
 def _stable(rng: np.random.Generator, alpha: float, size: Any) -> Array:
@@ -65,11 +68,11 @@ def sde(run: Run) -> Evidence:
     """
     n, pulled_paths, far = run.pick("paths", 1_500_000, 4_000_000), run.pick("paths in a well", 10_000, 100_000), 30.0
     tests, rows, drawn = [], [], {}
-    still, well = QuadraticForm([1e-12, 1e-12]), QuadraticForm([1.0, 1.0])
+    well = QuadraticForm([1.0, 1.0])
     waves = (("axis", np.array([1.0, 0.0])), ("diagonal", np.array([1.0, 1.0]) / math.sqrt(2.0)))
     for i, alpha in enumerate((1.2, 1.5)):
         for j, kind in enumerate(("isotropic", "independent")):
-            model = LevyFlight(still, alpha, 1.0, components=kind)
+            model = LevyFlight(STILL, alpha, 1.0, components=kind)
             x = simulate(model, [0.0, 0.0], 1.0, n_steps=1, n_paths=n, seed=run.stream(4 * i + j), scheme="euler").final
             for name, wave in waves:
                 found, error = mean(np.cos(x @ wave))
@@ -1205,11 +1208,12 @@ def _frozen(x: float, y: float, p: Any) -> tuple[tuple[float, float], tuple[floa
 def _stable_exits(stream: np.random.SeedSequence, k: float, r: float, alpha: float, dt: float, n: int) -> Array:
     """Return times at which jumps with a frozen metric leave the geodesic disc of radius r; unit noise scale."""
     x, square, times, running, t = np.zeros((n, 2)), np.zeros(n), np.empty(n), np.arange(n), 0.0
-    edge, free = math.tanh(0.5 * k * r) ** 2, LevyFlight(QuadraticForm([1e-12, 1e-12]), alpha, 1.0)
+    edge, free = math.tanh(0.5 * k * r) ** 2, LevyFlight(STILL, alpha, 1.0)
     settings: dict[str, Any] = {"scheme": "euler", "save_every": 1}
+    seeds = (child(stream, i) for i in itertools.count())
     while len(running):
-        steps, seed = min(64, 1 + 200_000 // len(running)), stream.spawn(1)[0]
-        L = simulate(free, [0.0, 0.0], 1.0, n_steps=steps, n_paths=len(running), seed=seed, **settings)
+        steps = min(64, 1 + 200_000 // len(running))
+        L = simulate(free, [0.0, 0.0], 1.0, n_steps=steps, n_paths=len(running), seed=next(seeds), **settings)
         jumps, places = 0.5 * k * dt ** (1.0 / alpha) * np.diff(L.x, axis=0), np.arange(len(running))
         for each in jumps:
             t += dt

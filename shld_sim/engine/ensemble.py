@@ -43,6 +43,7 @@ def nothing(y, v, d, params):
 place = lane_order
 prepare = nothing  # computes what the first step of a block needs in the rows behind its state
 BEHIND = 0  # their number
+ROWS = 0  # of d B numbers each that a step needs behind the other helpers
 
 
 def _template(key):
@@ -63,7 +64,7 @@ def _template(key):
         z = doubles((room * d + SPARE) * B)
         s = memory_words(4 * B)
         y = zeros((padded(d) + BEHIND) * B)
-        v = zeros((TILE + 2) * padded(d))
+        v = zeros((TILE + 2) * padded(d) + ROWS * d * B)
         # What lies beyond the last coordinate is moved along: zeros, as chance bits may be slow subnormal numbers.
         z[room * d * B :] = 0.0
         skip = first % DRAWN
@@ -134,7 +135,11 @@ def ensemble_kernel(
     if vector:
         names |= {"B": LONG_B, "place": path_order if scheme == "euler" else inlined(lane_order, B=LONG_B)}
         fill = inlined(fill, B=LONG_B, fill_normal=inlined(variates.fill_normal, B=LONG_B))
-    advance = step_function(gradient, flow, vector, dim, scheme)
+    if scheme == "euler":
+        advance = euler_step(gradient, vector, dim)
+    else:
+        known = lanes_flow(gradient, flow, vector, dim, LONG_B if vector else B)
+        names["ROWS"], advance = known["ROWS"], inlined(steps.split, **known)
     if boundary:
         advance = walled(advance, boundary, **{name: names[name] for name in ("B", "place") if name in names})
     return specialised(_template, OPTIONS, fill=fill, advance=advance, **names)  # type: ignore[no-any-return]
@@ -149,20 +154,12 @@ def walled(advance: Callable[..., None], boundary: str, **names: Any) -> Callabl
     return inlined(steps.bounded, **inner, confined=inlined(confined))
 
 
-def step_function(
-    gradient: Callable[..., Any], flow: Callable[..., Any] | None, vector: bool, dim: int, scheme: str
-) -> Callable[..., None]:
-    """Return the step of a block of lanes with the potential's functions built in."""
-    if scheme == "euler" and vector:
+def euler_step(gradient: Callable[..., Any], vector: bool, dim: int) -> Callable[..., None]:
+    """Return Euler's step of a block of lanes with the potential's gradient built in."""
+    if vector:
         known = dim if dim <= UNROLLED else 0
         return inlined(steps.euler_vector, gradient=vectorisable(gradient, True), B=LONG_B, DIM=known)
-    if scheme == "euler":
-        return inlined(getattr(steps, f"euler_{dim}"), gradient=vectorisable(gradient))
-    if flow is not None:
-        return inlined(steps.split_exact_1, flow=vectorisable(flow))
-    if dim > UNROLLED:
-        return inlined(steps.split_alone, descend=descent(gradient, vector, dim), B=LONG_B)
-    return inlined(steps.split_lanes, **lanes_flow(gradient, vector, dim, LONG_B if vector else B))
+    return inlined(getattr(steps, f"euler_{dim}"), gradient=vectorisable(gradient))
 
 
 def descent(gradient: Callable[..., Any], vector: bool, dim: int) -> Callable[..., None]:
@@ -178,18 +175,25 @@ def point_slope(gradient: Callable[..., Any], vector: bool, dim: int) -> Callabl
     return inlined(getattr(flows, f"slope_{style}"), gradient=vectorisable(gradient, vector))
 
 
-def lanes_flow(gradient: Callable[..., Any], vector: bool, dim: int, lanes: int) -> dict[str, Any]:
-    """Return `flows.flow_lanes` with the potential's gradient built in, and its ``B`` and ``DIM``."""
-    style, size = "vector" if vector else str(dim), {"B": lanes, "DIM": dim}
+def lanes_flow(
+    gradient: Callable[..., Any], flow: Callable[..., Any] | None, vector: bool, dim: int, lanes: int
+) -> dict[str, Any]:
+    """Return the ``flow_lanes`` of a potential, one of `flows`, its ``B`` and ``DIM`` (0: any), and the ``ROWS`` it needs."""
+    size = {"B": lanes, "DIM": dim if dim <= UNROLLED else 0}
+    if flow is not None:
+        return {"flow_lanes": inlined(flows.exact_lanes, flow=vectorisable(flow), **size), "ROWS": 2, **size}
+    move_lane = inlined(flows.move_lane, descend=descent(gradient, vector, dim), **size)
+    if dim > UNROLLED:
+        return {"flow_lanes": inlined(flows.single_lanes, move_lane=move_lane, **size), "ROWS": 2, **size}
     # called, not inlined, for the compiler's sake: seven slopes make a step
-    slopes = called(getattr(flows, f"slopes_{style}"), gradient=vectorisable(gradient, vector), **size)
-    trial = inlined(flows.dormand_prince, slopes=slopes)
-    alone = descent(gradient, vector, dim)
-    return {"flow_lanes": inlined(flows.flow_lanes, slopes=slopes, trial=trial, descend=alone, **size), **size}
+    of_lanes = getattr(flows, "slopes_vector" if vector else f"slopes_{dim}")
+    slopes = called(of_lanes, gradient=vectorisable(gradient, vector), **size)
+    known = {"slopes": slopes, "trial": inlined(flows.dormand_prince, slopes=slopes), "move_lane": move_lane, **size}
+    return {"flow_lanes": inlined(flows.computed_lanes, **known), "ROWS": flows.ROWS, **size}
 
 
 def called(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
-    """Return a copy of ``function``, which works on whole blocks, with the global ``names`` filled in, to be called."""
+    """Return a copy of ``function`` with the global ``names`` filled in, to be called: one piece of code for all its uses."""
     return register_jitable(rebound(function, {**function.__globals__, **names}))  # type: ignore[no-any-return]
 
 

@@ -23,10 +23,9 @@ from typing import Any
 import numpy as np
 
 from shld_sim._compile import specialised
-from shld_sim.engine import variates
+from shld_sim.engine import flows, variates
 from shld_sim.engine.elementary import exp_bounded, inline, vectorisable, wide_vectors
 from shld_sim.engine.ensemble import OPTIONS, inlined, lanes_flow, noise_fill
-from shld_sim.engine.flows import ROWS
 from shld_sim.engine.memory import doubles
 from shld_sim.engine.memory import words as memory_words
 from shld_sim.engine.streams import next_word, start_word, unit_open
@@ -119,42 +118,25 @@ def advance_euler(x, jumped, near, z, j, dt, amplitude, low, high, rate, params)
         near[i] = near[i] if exponent <= near[i] else exponent
 
 
-def advance_flow(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
-    """One split step, noise and then the exact flow; ``jumped`` keeps where the noise alone led."""
+def advance_split(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
+    """One split step, noise and then the flow; ``jumped`` keeps where the noise alone led."""
     wide_vectors()
+    rows, v = doubles(ROWS * B), doubles(flows.ROWS)
     ahead = x[j * B : (j + 2) * B]
     row = z[j * B : (j + 1) * B]
     landed = jumped[j * B : (j + 1) * B]
     for i in range(B):
-        v = ahead[i]
-        u = v + amplitude * row[i]
+        u = ahead[i] + amplitude * row[i]
         landed[i] = u
-        jump = distance_product(v, u, low, high)
-        flowed = flow(u, dt, params)
-        w = u if jump <= 0.0 else flowed  # a path that has left stays where it landed
-        ahead[B + i] = w
-        drift = distance_product(v, w, low, high)
-        exponent = -rate * (jump if jump < drift else drift)
-        near[i] = near[i] if exponent <= near[i] else exponent
-
-
-def advance_computed(x, jumped, near, z, j, dt, amplitude, low, high, rate, params):
-    """One split step with the flow computed to a tolerance."""
-    wide_vectors()
-    rows, v = doubles(ROWS * B), doubles(ROWS)
-    ahead = x[j * B : (j + 2) * B]
-    for i in range(B):
-        u = ahead[i] + amplitude * z[j * B + i]
-        jumped[j * B + i] = u
-        # a path that has left needs no flow: that from where it was takes its place
+        # a path that has left stays where it landed: the flow from where it was takes its place, and is not used
         rows[i] = u if distance_product(ahead[i], u, low, high) > 0.0 else ahead[i]
-    flow_lanes(rows, v, dt, params)
+    flow_lanes(rows, v, 1, dt, params)
     for i in range(B):
-        v0, u = ahead[i], jumped[j * B + i]
-        jump = distance_product(v0, u, low, high)
+        before, u = ahead[i], landed[i]
+        jump = distance_product(before, u, low, high)
         w = rows[B + i] if jump > 0.0 else u
         ahead[B + i] = w
-        drift = distance_product(v0, w, low, high)
+        drift = distance_product(before, w, low, high)
         exponent = -rate * (jump if jump < drift else drift)
         near[i] = near[i] if exponent <= near[i] else exponent
 
@@ -263,10 +245,8 @@ def exit_kernel(
     """Return the compiled ``run`` for a one-dimensional potential, a kind of noise and a scheme ("euler" or "split")."""
     if scheme == "euler":
         advance = inlined(advance_euler, gradient=vectorisable(gradient))
-    elif flow is not None:
-        advance = inlined(advance_flow, flow=vectorisable(flow))
     else:
-        advance = inlined(advance_computed, **lanes_flow(gradient, False, 1, B))
+        advance = inlined(advance_split, **lanes_flow(gradient, flow, False, 1, B))
     exit_step = inlined(step_of_exit, JUMPS=scheme != "euler")
     fill = noise_fill(noise, 1)
     return specialised(_template, OPTIONS, fill=fill, advance=advance, exit_step=exit_step)  # type: ignore[no-any-return]

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from shld_sim._compile import specialised
-from shld_sim.engine import diffusion, inertial, steps
+from shld_sim.engine import diffusion, flows, inertial, steps
 from shld_sim.engine.elementary import inline, vectorisable, wide_vectors
-from shld_sim.engine.ensemble import OPTIONS, UNROLLED, called, descent, inlined, lanes_flow, noise_fill, nothing
+from shld_sim.engine.ensemble import OPTIONS, called, inlined, lanes_flow, noise_fill, nothing
 from shld_sim.engine.exits import (
     CENSORED,
     EXITED,
@@ -42,7 +42,6 @@ from shld_sim.engine.exits import (
     start_lane,
     touch_probability,
 )
-from shld_sim.engine.flows import ROWS
 from shld_sim.engine.memory import doubles
 from shld_sim.engine.streams import next_word
 from shld_sim.engine.walls import Wall, across_of, measure_of
@@ -69,20 +68,6 @@ def euler_vector(y, v, z, j, dt, amplitude, d, params):
 
 def step_split(row, phi, v, z, j, dt, amplitude, d, params, walls):
     """Noise and then the flow; a path that has left by its jump stays where it landed."""
-    for n in range(d * B):
-        row[n] += amplitude * z[j * d * B + n]
-    measure(row, d, walls, phi)
-    for i in range(B):
-        if is_inside(phi, i):
-            for c in range(d):
-                v[c] = row[c * B + i]
-            relax(v, d, dt, params)
-            for c in range(d):
-                row[c * B + i] = v[c]
-
-
-def step_split_lanes(row, phi, v, z, j, dt, amplitude, d, params, walls):
-    """`step_split` with a flow that is computed in all lanes at once."""
     rows = doubles(ROWS * d * B)
     for n in range(d * B):
         rows[n] = row[n]
@@ -92,7 +77,7 @@ def step_split_lanes(row, phi, v, z, j, dt, amplitude, d, params, walls):
         if is_inside(phi, i):  # the flow of the others, from where they were, is not used
             for c in range(d):
                 rows[c * B + i] = row[c * B + i]
-    flow_lanes(rows, v, dt, params)
+    flow_lanes(rows, v, d, dt, params)
     for i in range(B):
         if is_inside(phi, i):
             for c in range(d):
@@ -106,10 +91,6 @@ def is_inside(phi, i):
     for k in range(phi.size // B):
         lowest = phi[k * B + i] if not phi[k * B + i] >= lowest else lowest
     return lowest > 0.0
-
-
-def relax_exactly(v, d, dt, params):
-    v[0] = flow(v[0], dt, params)
 
 
 # -- the rate 2/(s^2 dt) of the bridge: one number for each phi, or where LOCAL one for each phi and lane ----
@@ -175,7 +156,7 @@ def _template(key):
         x = doubles((STEPS + 1) * d * B)
         phi = doubles((STEPS + 1) * n_walls * B)
         z = doubles((STEPS * d + 1) * B)
-        v = np.empty(ROWS * d)
+        v = np.empty(flows.ROWS * d)
         room = doubles(n_walls * B)
         local = doubles((STEPS if LOCAL else 0) * n_walls * B)
         points, matrix, unit = np.empty((B, n)), np.zeros((B, n, COLUMNS)), np.zeros(COLUMNS * B)
@@ -296,12 +277,8 @@ def exit_kernel(
     if scheme == "euler":
         style = euler_vector if vector else getattr(steps, f"euler_{dim}")
         step = called(step_euler, advance=inlined(style, gradient=vectorisable(gradient, vector)))
-    elif flow is not None:
-        step = called(step_split, measure=measure, relax=inlined(relax_exactly, flow=vectorisable(flow)))
-    elif dim > UNROLLED:
-        step = called(step_split, measure=measure, relax=descent(gradient, vector, dim))
     else:
-        step = called(step_split_lanes, measure=measure, **lanes_flow(gradient, vector, dim, B))
+        step = called(step_split, measure=measure, **lanes_flow(gradient, flow, vector, dim, B))
     return _kernel(noise_fill(noise, dim), step, measure)
 
 

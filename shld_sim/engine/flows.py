@@ -1,7 +1,8 @@
-"""The drift alone over a step, x' = -grad V(x), computed to a tolerance by the pair of Dormand and Prince.
+"""The drift alone over a step, x' = -grad V(x): in closed form, or to a tolerance by the pair of Dormand and Prince.
 
-All lanes of a block try the whole step side by side; those whose error is too large go alone, with step control. ``B``,
-``DIM``, ``gradient``, ``slope``, ``slopes``, ``trial`` and ``descend`` are global names that the kernel's maker fills in.
+Where it is computed, all lanes of a block try the whole step side by side; those whose error is too large go alone, with step
+control. ``B``, ``DIM``, ``flow``, ``gradient``, ``slope``, ``slopes``, ``trial``, ``descend`` and ``move_lane`` are global names
+that the kernel's maker fills in.
 
 References
 ----------
@@ -64,8 +65,18 @@ def dormand_prince(rows, size, h, v, params):
         rows[9 * size + k] = abs(h * total) / (1.0 + abs(rows[k]))
 
 
-def flow_lanes(rows, v, dt, params):
-    """Move all lanes over dt: coordinate c of lane i from ``rows[c B + i]`` to ``rows[(DIM + c) B + i]``."""
+# -- All lanes: coordinate c of lane i goes from ``rows[c B + i]`` to ``rows[(d + c) B + i]`` ----
+
+
+def exact_lanes(rows, v, d, dt, params):
+    """One coordinate whose flow is known in closed form."""
+    wide_vectors()
+    for i in range(B):
+        rows[B + i] = flow(rows[i], dt, params)
+
+
+def computed_lanes(rows, v, d, dt, params):
+    """A trial step side by side, and again alone where that is not accurate enough; ``rows`` has room for `ROWS` d B numbers."""
     wide_vectors()
     size = DIM * B
     slopes(window(rows, 0, size), window(rows, 2 * size, size), v, params)
@@ -80,11 +91,24 @@ def flow_lanes(rows, v, dt, params):
         for c in range(DIM):
             good = good and rows[9 * size + c * B + i] <= TOLERANCE
         if not good:
-            for c in range(DIM):
-                v[c] = rows[c * B + i]
-            descend(v, DIM, dt, params)
-            for c in range(DIM):
-                rows[size + c * B + i] = v[c]
+            move_lane(rows, i, v, DIM, dt, params)
+
+
+def single_lanes(rows, v, d, dt, params):
+    """One lane after the other: in many dimensions."""
+    for i in range(B):
+        move_lane(rows, i, v, d, dt, params)
+
+
+def move_lane(rows, i, v, d, dt, params):
+    for c in range(d):
+        v[c] = rows[c * B + i]
+    descend(v, d, dt, params)
+    for c in range(d):
+        rows[(d + c) * B + i] = v[c]
+
+
+# -- One path ----
 
 
 def descend_alone(v, d, dt, params):

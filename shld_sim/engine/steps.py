@@ -2,7 +2,7 @@
 
 Every template here makes ``advance(y, v, z, j, dt, amplitude, d, params)``, which moves a block of B lanes by step j of
 the noise block z. Coordinate c of lane i is ``y[c B + i]`` unless said otherwise; ``v`` is room for helpers. ``B``,
-``DIM``, ``gradient``, ``flow``, ``flow_lanes`` and ``descend`` are global names that the kernel's maker fills in.
+``DIM``, ``ROWS``, ``gradient`` and ``flow_lanes`` are global names that the kernel's maker fills in.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import math
 import numpy as np
 
 from shld_sim.engine.elementary import wide_vectors
-from shld_sim.engine.flows import ROWS
-from shld_sim.engine.memory import doubles, window
+from shld_sim.engine.memory import window
 from shld_sim.engine.transpose import TILE, euler_tile, padded
 
 B = 128
@@ -61,37 +60,19 @@ def euler_vector(y, v, z, j, dt, amplitude, d, params):
             euler_tile(y, v, z, low * width + c, c, width, (j * d + c) * B + low, B, dt, amplitude)
 
 
-# -- Split: x -> flow(x + amplitude z, dt), the drift alone solved exactly or to a tolerance ----
+# -- Split: x -> flow(x + amplitude z, dt), the drift alone, by one of `flows` ----
 
 
-def split_exact_1(y, v, z, j, dt, amplitude, d, params):
+def split(y, v, z, j, dt, amplitude, d, params):
     wide_vectors()
-    row = z[j * B : (j + 1) * B]
-    for i in range(B):
-        y[i] = flow(y[i] + amplitude * row[i], dt, params)
-
-
-def split_lanes(y, v, z, j, dt, amplitude, d, params):
-    """The flow is computed: in all lanes at once, and again alone where that is not accurate enough."""
-    wide_vectors()
-    size = DIM * B
-    rows = doubles(ROWS * size)
+    size = (DIM if DIM > 0 else d) * B  # a number that the compiler knows, where the kernel's maker knows it
+    rows = window(v, (TILE + 2) * padded(d), ROWS * size)
     noise = z[j * size : (j + 1) * size]
     for k in range(size):
         rows[k] = y[k] + amplitude * noise[k]
-    flow_lanes(rows, v, dt, params)
+    flow_lanes(rows, v, d, dt, params)
     for k in range(size):
         y[k] = rows[size + k]
-
-
-def split_alone(y, v, z, j, dt, amplitude, d, params):
-    """The flow is computed, one path after the other: in many dimensions."""
-    for i in range(B):
-        for c in range(d):
-            v[c] = y[c * B + i] + amplitude * z[(j * d + c) * B + i]
-        descend(v, d, dt, params)
-        for c in range(d):
-            y[c * B + i] = v[c]
 
 
 # -- Walls: a step, and then what happens beyond them. ``params`` is (the step's own, walls of shape (coordinates, 2)) ----

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shld_sim import _checks
 from shld_sim.diagnostics import EarlyStop, consolidation, step_factor
@@ -41,7 +41,7 @@ def early_stop_watch(batch: int, every: int = 100, samples: int = 64, *, rule: E
 def adaptive_step_watch(
     batch: int, every: int = 100, samples: int = 64, *, factor: Callable[[float], float] = step_factor
 ) -> Watch:
-    """Return a watcher that sets the learning rate to ``factor(p)`` times what it was at first.
+    """Return a watcher that sets the learning rate to ``factor(p)`` times what it was when the watcher was first called.
 
     `diagnostics.step_factor`, the document's rule, does not do what it promises; see there and `diagnostics.best_step_factor`.
 
@@ -87,7 +87,7 @@ class _EarlyStop:
 class _Step:
     batch: int
     factor: Callable[[float], float]
-    first: float = field(default=math.nan)
+    first: float = math.nan
 
     def __call__(self, moment: Moment) -> Mapping[str, float]:
         rate = moment.optimiser.learning_rate

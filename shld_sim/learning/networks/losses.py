@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 def row_maxima(values: Any) -> Any:
-    """Return the largest number of each row, shape (n, 1), column by column: NumPy takes four times as long along short rows."""
+    """Return the largest number of each row, shape (n, 1), column by column: NumPy is slow along short rows."""
     return np.ascontiguousarray(values.T).max(axis=0)[:, None]
 
 
